@@ -1,0 +1,62 @@
+// The contract between the server and a plugin: what a plugin is made of and what the server calls, when.
+import type { Syntax } from '../corefile/syntax.js';
+import type { Answer } from './pending.js';
+import type { Query } from './query.js';
+import type { Reply } from './reply.js';
+import type { ControlServices, Services } from './services.js';
+
+/** The rest of the chain. Calling it twice for one query throws. Its end answers REFUSED. */
+export type Next = (q: Query) => Answer;
+
+/** The data part of a plugin: one per occurrence in a server block and worker. */
+export interface Handler {
+  /** Answer, or pass on with `next(q)`, which gives the reply of the rest of the chain. Return the reply itself when nothing was waited for. */
+  serve(q: Query, next: Next): Answer;
+  /** Told of every reply after it is sent, whoever made it; `reply` is what was sent. Must not throw, keep or change anything. */
+  observe?(q: Query, reply: Reply): void;
+  /** Before the first query; a rejection stops the start. */
+  onStart?(): void | Promise<void>;
+  /** After the last query, in reverse chain order. */
+  onStop?(): void | Promise<void>;
+  /** Polled by *ready*; absent means always. */
+  ready?(): boolean;
+}
+
+/** The control part of a plugin: one per occurrence, in the main thread. */
+export interface Control {
+  /** Given to the data part as `services.published`: plain data and SharedArrayBuffers. Read once, when the control part is made. */
+  readonly published?: unknown;
+  onStart?(): void | Promise<void>;
+  /** The process is about to stop; workers still serve until this resolves (lameduck). */
+  onDrain?(): void | Promise<void>;
+  onStop?(): void | Promise<void>;
+}
+
+/** What a directive may set for its whole server block (*bind*, *root*, *debug*). Made fresh per block, filled in chain order. */
+export interface BlockSettings {
+  /** Numeric addresses to listen on, IPv6 without brackets; empty for every address of the machine. */
+  addresses: string[];
+  /** Base directory of relative file names. */
+  root: string;
+  /** Debug lines are printed and faults are not recovered from silently; process-wide once any block sets it. */
+  isDebug: boolean;
+}
+
+export interface Plugin<Config> {
+  readonly name: string;
+  /** Third-party placement: the built-in plugin this one stands before or after. Built-ins are placed by plugins/order.ts. */
+  readonly before?: string;
+  readonly after?: string;
+  readonly syntax: Syntax<Config>;
+  /** Sets something for the whole server block, in the main thread and before anything is opened. */
+  configure?(config: Config, settings: BlockSettings): void;
+  /** Makes the data part. Absent for directives that only configure the server block (*bind*, *root*): they are no step of the chain. */
+  setup?(config: Config, services: Services): Handler;
+  /** Makes the control part. */
+  control?(config: Config, services: ControlServices): Control;
+}
+
+/** Declares a plugin; the config type is inferred from `syntax`. */
+export function definePlugin<Config>(plugin: Plugin<Config>): Plugin<Config> {
+  return plugin;
+}

@@ -1,0 +1,239 @@
+// Hot path. One query as the chain sees it: offsets into the datagram, never strings. Pooled; one shape for life.
+import { formatName } from '../wire/name.js';
+import { addressText, portOf } from '../wire/sockaddr.js';
+import type { DnsError } from './errors.js';
+import { type Answer, type Continuation, Pending } from './pending.js';
+import { Reply } from './reply.js';
+
+/** Where the question name starts in every message (RFC 1035 4.1.1: the header is 12 bytes). */
+export const QNAME_OFFSET = 12;
+
+/** Longest name in wire form (RFC 1035 2.3.4), rounded up to whole 32-bit words. */
+const FOLDED_BYTES = 256;
+
+/** Bytes of a socket address as the kernel writes it: sockaddr_in is 16, sockaddr_in6 28. */
+export const SOCKADDR_BYTES = 28;
+
+export const Transport = { UDP: 0, TCP: 1, TLS: 2, HTTPS: 3 } as const;
+export type Transport = (typeof Transport)[keyof typeof Transport];
+
+/** What takes the reply of a query when the chain is done with it: a UDP socket, a TCP connection, an internal caller. */
+export interface ReplySink {
+  /** Takes the reply of a deferred query; `reply` is borrowed until this returns. */
+  deliver(q: Query, reply: Reply): void;
+  /** A continuation of a deferred query threw: answers SERVFAIL and logs. */
+  fault(q: Query, error: unknown): void;
+}
+
+/**
+ * A query on its way through the chain. Everything a plugin reads is set by the server before the chain is entered;
+ * plugins write nothing here but through the methods. The object and its buffers are reused once the reply is sent:
+ * keep nothing of it beyond `observe`.
+ */
+export class Query {
+  /** The message, from its first byte. Borrowed from the receive slot until the query is deferred, then its own copy. */
+  wire: Uint8Array;
+  /** Length of the message in bytes. */
+  length = 0;
+  /** Offset of the question name; the same for every query. */
+  readonly qnameOffset: number = QNAME_OFFSET;
+  /** Offset just past the root label of the question name. */
+  qnameEnd = 0;
+  qtype = 0;
+  qclass = 0;
+  /** Labels of the question name, the root not counted. */
+  labels = 0;
+  /** The question name in wire form with A-Z folded to a-z, `qnameEnd - qnameOffset` bytes, zero-padded to whole words. */
+  readonly folded: Uint8Array;
+  /** The same bytes as 32-bit words, for hashing and comparing. */
+  readonly folded32: Uint32Array;
+
+  /** Offset of the OPT record in `wire`, 0 when the client sent none. */
+  optOffset = 0;
+  /** What the client can take over UDP: its OPT's size within 512..4096, 512 without OPT (RFC 6891 6.2.3). */
+  udpSize = 512;
+  /** The DO bit of the client's OPT (RFC 3225). */
+  dnssecOk = false;
+  /** Offset of the client-subnet option's code in `wire`, 0 when absent (RFC 7871). */
+  ecsOffset = 0;
+  /** The client sent edns-tcp-keepalive (RFC 7828). */
+  wantsKeepalive = false;
+
+  transport: Transport = Transport.UDP;
+  /** The client's socket address as the kernel gives it (sockaddr_in or sockaddr_in6). Borrowed like `wire`. */
+  peer: Uint8Array;
+  /** Index of the listener in `services.servers`. */
+  server = 0;
+  /** Index of the matched zone in `services.block.zones`. */
+  zone = 0;
+  /** When it was received, on the worker's clock, in milliseconds. */
+  receivedMs = 0;
+  /** When its reply was sent, on the worker's clock, in milliseconds; set before `observe`. */
+  repliedMs = 0;
+
+  /** Where a reply made for this query is written; at least 4096 bytes. */
+  out: Uint8Array;
+  /** Position in the chain of the last handler entered: after the chain, the one that made the reply. */
+  depth = -1;
+  /** Who takes the reply when the query was deferred. Owned by the server. */
+  sink: ReplySink;
+
+  readonly #reply: Reply;
+  readonly #pending: Pending;
+  readonly #continuations: (Continuation | null)[] = [];
+  #count = 0;
+  #next = 0;
+  #insertAt = 0;
+  #isDeferred = false;
+
+  constructor(sink: ReplySink) {
+    const folded = new ArrayBuffer(FOLDED_BYTES);
+    this.folded = new Uint8Array(folded);
+    this.folded32 = new Uint32Array(folded);
+    this.wire = EMPTY;
+    this.peer = EMPTY;
+    this.out = EMPTY;
+    this.sink = sink;
+    this.#reply = new Reply(this);
+    this.#pending = new Pending(this);
+  }
+
+  /** The client's id. */
+  get id(): number {
+    return ((this.wire[0] as number) << 8) | (this.wire[1] as number);
+  }
+
+  /** The 16 header bits after the id (RFC 1035 4.1.1). */
+  get flags(): number {
+    return ((this.wire[2] as number) << 8) | (this.wire[3] as number);
+  }
+
+  get opcode(): number {
+    return ((this.wire[2] as number) >> 3) & 15;
+  }
+
+  get recursionDesired(): boolean {
+    return ((this.wire[2] as number) & 1) !== 0;
+  }
+
+  /** CD, checking disabled (RFC 4035 3.2.2). */
+  get checkingDisabled(): boolean {
+    return ((this.wire[3] as number) & 0x10) !== 0;
+  }
+
+  /** AD in a query: the client understands AD in the reply (RFC 6840 5.7). */
+  get wantsAuthenticData(): boolean {
+    return ((this.wire[3] as number) & 0x20) !== 0;
+  }
+
+  /** The question name as text in the client's case, with its final dot. Allocates: not for the hot path. */
+  get qname(): string {
+    return formatName(this.wire, this.qnameOffset);
+  }
+
+  /** The client's address as text, without port. Allocates: not for the hot path. */
+  get clientAddress(): string {
+    return addressText(this.peer);
+  }
+
+  get clientPort(): number {
+    return portOf(this.peer);
+  }
+
+  /** A reply with the question, no records and this rcode; `ede` and its text are sent if the client has EDNS (RFC 8914). */
+  replyRcode(rcode: number, ede = -1, edeText = ''): Reply {
+    const reply = this.#reply;
+    reply.begin(rcode);
+    reply.ede = ede;
+    reply.edeText = edeText;
+    return reply;
+  }
+
+  /** A reply for an error of the table in core/chain/errors.ts: its rcode and extended error; *errors* logs it. */
+  replyError(error: DnsError): Reply {
+    const reply = this.replyRcode(error.rcode, error.ede, error.edeText);
+    reply.error = error;
+    return reply;
+  }
+
+  /**
+   * A reply that passes on a whole message. `wire` is borrowed until the reply is delivered; id, question, OPT and the bits that
+   * belong to this client are put right when it is sent. `optOffset` is 0 when the message is known to hold no OPT, -1 when not known.
+   */
+  replyWire(wire: Uint8Array, length: number, optOffset = -1): Reply {
+    const reply = this.#reply;
+    reply.pass(wire, length, optOffset);
+    return reply;
+  }
+
+  /** Says that the reply comes later: return the result from `serve` and call `settle` exactly once, never before `serve` returned. */
+  defer(): Answer {
+    this.#isDeferred = true;
+    return this.#pending;
+  }
+
+  get isDeferred(): boolean {
+    return this.#isDeferred;
+  }
+
+  /** Gives a deferred query its reply: runs what `whenDone` registered, innermost first, then delivers. */
+  settle(reply: Reply): void {
+    this.#isDeferred = false;
+    try {
+      let current = reply;
+      while (this.#next < this.#count) {
+        const run = this.#continuations[this.#next] as Continuation;
+        this.#continuations[this.#next++] = null;
+        this.#insertAt = this.#next;
+        const answer = run(current, this);
+        if (answer instanceof Reply) {
+          current = answer;
+        } else {
+          if (answer !== this.#pending) answer.then(this.#settleLater, this.#failLater);
+          return;
+        }
+      }
+      this.#clear();
+      this.sink.deliver(this, current);
+    } catch (error) {
+      this.#clear();
+      this.sink.fault(this, error);
+    }
+  }
+
+  /** Ends a deferred query with a fault: SERVFAIL and one log line. */
+  fail(error: unknown): void {
+    this.#isDeferred = false;
+    this.#clear();
+    this.sink.fault(this, error);
+  }
+
+  /** Registers what to do with the reply of a deferred query. For `whenDone` and `Pending` only. */
+  onSettled(run: Continuation): void {
+    // What a running continuation registers belongs before those already waiting: it is deeper in the chain.
+    for (let i = this.#count; i > this.#insertAt; i--) {
+      this.#continuations[i] = this.#continuations[i - 1] as Continuation | null;
+    }
+    this.#continuations[this.#insertAt++] = run;
+    this.#count++;
+  }
+
+  /** Forgets the last query. For the server, when it puts a new message into this object. */
+  reset(): void {
+    this.depth = -1;
+    this.#isDeferred = false;
+    if (this.#count !== 0) this.#clear();
+  }
+
+  #clear(): void {
+    this.#continuations.fill(null);
+    this.#count = 0;
+    this.#next = 0;
+    this.#insertAt = 0;
+  }
+
+  readonly #settleLater = (reply: Reply): void => this.settle(reply);
+  readonly #failLater = (error: unknown): void => this.fail(error);
+}
+
+const EMPTY = new Uint8Array(0);

@@ -1,0 +1,92 @@
+// Hot path. A reply as a value on its way back up the chain. Pooled with its query; one shape for life.
+import { Layout, scanMessage } from '../wire/layout.js';
+import type { DnsError } from './errors.js';
+import type { Query } from './query.js';
+
+/**
+ * A message to be sent. `wire` is either the query's own `out` or borrowed from whoever made the reply, until it is delivered. Only the
+ * maker writes to it: a plugin that changes a reply it did not create copies it first.
+ */
+export class Reply {
+  readonly query: Query;
+  wire: Uint8Array;
+  length = 0;
+  /** The whole rcode, 12 bits with those in OPT (RFC 6891 6.1.3). */
+  rcode = 0;
+  /** Offset of the OPT record, 0 when there is none, -1 when nobody looked. */
+  optOffset = 0;
+  /** Extended error to send, -1 for none (RFC 8914). */
+  ede = -1;
+  edeText = '';
+  /** Why the reply is an error, for *errors*. */
+  error: DnsError | undefined;
+  readonly #layout = new Layout();
+  #isScanned = false;
+
+  constructor(query: Query) {
+    this.query = query;
+    this.wire = query.out;
+  }
+
+  /** Starts a reply in the query's own buffer: header and question, no records. */
+  begin(rcode: number): void {
+    const q = this.query;
+    const from = q.wire;
+    const out = q.out;
+    const end = q.qnameEnd + 4;
+    for (let i = 0; i < end; i++) out[i] = from[i] as number;
+    // QR; opcode, RD and CD are the client's (RFC 1035 4.1.1, RFC 4035 3.2.2).
+    out[2] = 0x80 | ((from[2] as number) & 0x79);
+    out[3] = ((from[3] as number) & 0x10) | (rcode & 15);
+    out[4] = 0;
+    out[5] = 1;
+    for (let i = 6; i < 12; i++) out[i] = 0;
+    this.pass(out, end, 0);
+    this.rcode = rcode;
+  }
+
+  /** Makes this the reply that passes on `wire`. */
+  pass(wire: Uint8Array, length: number, optOffset: number): void {
+    this.wire = wire;
+    this.length = length;
+    this.rcode = (wire[3] as number) & 15;
+    this.optOffset = optOffset;
+    this.ede = -1;
+    this.edeText = '';
+    this.error = undefined;
+    this.#isScanned = false;
+  }
+
+  /** Says that bytes of `wire` or `length` changed, so that the next `layout` is made anew. */
+  touch(): void {
+    this.#isScanned = false;
+  }
+
+  /** Where the records are; made on first use. `isValid` is false for a message that cannot be walked. */
+  get layout(): Layout {
+    if (!this.#isScanned) {
+      scanMessage(this.wire, this.length, this.#layout);
+      this.#isScanned = true;
+    }
+    return this.#layout;
+  }
+
+  get truncated(): boolean {
+    return ((this.wire[2] as number) & 0x02) !== 0;
+  }
+
+  get authoritative(): boolean {
+    return ((this.wire[2] as number) & 0x04) !== 0;
+  }
+
+  /** A reply of the same content that owns its bytes. Allocates. */
+  copy(): Reply {
+    const reply = new Reply(this.query);
+    reply.pass(this.wire.slice(0, this.length), this.length, this.optOffset);
+    reply.rcode = this.rcode;
+    reply.ede = this.ede;
+    reply.edeText = this.edeText;
+    reply.error = this.error;
+    return reply;
+  }
+}

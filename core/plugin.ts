@@ -1,0 +1,14 @@
+// The whole public authoring API: everything a plugin imports from the server.
+export { DnsError, type ErrorCode } from './chain/errors.js';
+export {
+  type Control,
+  definePlugin,
+  type Handler,
+  type Next,
+  type Plugin,
+} from './chain/handler.js';
+export { type Answer, type Continuation, whenDone } from './chain/pending.js';
+export { QNAME_OFFSET, Query, type ReplySink, Transport } from './chain/query.js';
+export { Reply } from './chain/reply.js';
+export * from './chain/services.js';
+export * from './wire/constants.js';

@@ -1,0 +1,3 @@
+export function formatName(_wire: Uint8Array, _offset: number): string {
+  return '';
+}
