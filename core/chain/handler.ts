@@ -14,6 +14,8 @@ export interface Handler {
   serve(q: Query, next: Next): Answer;
   /** Told of every reply after it is sent, whoever made it; `reply` is what was sent. Must not throw, keep or change anything. */
   observe?(q: Query, reply: Reply): void;
+  /** Whether this block takes the query at all; asked before the chain is entered, all filters of a block must agree (*view*). */
+  filter?(q: Query): boolean;
   /** Before the first query; a rejection stops the start. */
   onStart?(): void | Promise<void>;
   /** After the last query, in reverse chain order. */
@@ -40,6 +42,10 @@ export interface BlockSettings {
   root: string;
   /** Debug lines are printed and faults are not recovered from silently; process-wide once any block sets it. */
   isDebug: boolean;
+  /** Faults are logged with their stack trace (*errors*; *debug* does so too); process-wide once any block sets it. */
+  withStacks: boolean;
+  /** Warnings for the operator, logged once when the configuration is taken. */
+  readonly warnings: string[];
 }
 
 export interface Plugin<Config> {
@@ -47,6 +53,8 @@ export interface Plugin<Config> {
   /** Third-party placement: the built-in plugin this one stands before or after. Built-ins are placed by plugins/order.ts. */
   readonly before?: string;
   readonly after?: string;
+  /** Its handler answers other classes than IN; without one in the block those are refused. */
+  readonly servesAllClasses?: boolean;
   readonly syntax: Syntax<Config>;
   /** Sets something for the whole server block, in the main thread and before anything is opened. */
   configure?(config: Config, settings: BlockSettings): void;

@@ -1,6 +1,7 @@
 // Hot path. One query as the chain sees it: offsets into the datagram, never strings. Pooled; one shape for life.
 import { formatName } from '../wire/name.js';
 import { addressText, portOf } from '../wire/sockaddr.js';
+import type { Chain } from './chain.js';
 import type { DnsError } from './errors.js';
 import { type Answer, type Continuation, Pending } from './pending.js';
 import { Reply } from './reply.js';
@@ -13,6 +14,14 @@ const FOLDED_BYTES = 256;
 
 /** Bytes of a socket address as the kernel writes it: sockaddr_in is 16, sockaddr_in6 28. */
 export const SOCKADDR_BYTES = 28;
+
+/** First size of a deferred query's own copy; longer messages get what they need. */
+const OWN_WIRE_BYTES = 512;
+
+const EMPTY = new Uint8Array(0);
+
+/** A socket address of family 0: none. Never written to. */
+export const NO_ADDRESS = new Uint8Array(SOCKADDR_BYTES);
 
 export const Transport = { UDP: 0, TCP: 1, TLS: 2, HTTPS: 3 } as const;
 export type Transport = (typeof Transport)[keyof typeof Transport];
@@ -62,6 +71,8 @@ export class Query {
   transport: Transport = Transport.UDP;
   /** The client's socket address as the kernel gives it (sockaddr_in or sockaddr_in6). Borrowed like `wire`. */
   peer: Uint8Array;
+  /** The address it was sent to, as a socket address; family 0 when that is the listener's own. Borrowed like `wire`. */
+  local: Uint8Array;
   /** Index of the listener in `services.servers`. */
   server = 0;
   /** Index of the matched zone in `services.block.zones`. */
@@ -77,10 +88,18 @@ export class Query {
   depth = -1;
   /** Who takes the reply when the query was deferred. Owned by the server. */
   sink: ReplySink;
+  /** The chain it is in. Owned by the server. */
+  chain: Chain | undefined;
+  /** The server's own marks of a deferred query: its place among those waiting and its time limit. */
+  slot = -1;
+  timer = -1;
 
   readonly #reply: Reply;
   readonly #pending: Pending;
   readonly #continuations: (Continuation | null)[] = [];
+  #ownWire: Uint8Array = EMPTY;
+  readonly #ownPeer = new Uint8Array(SOCKADDR_BYTES);
+  readonly #ownLocal = new Uint8Array(SOCKADDR_BYTES);
   #count = 0;
   #next = 0;
   #insertAt = 0;
@@ -92,6 +111,7 @@ export class Query {
     this.folded32 = new Uint32Array(folded);
     this.wire = EMPTY;
     this.peer = EMPTY;
+    this.local = NO_ADDRESS;
     this.out = EMPTY;
     this.sink = sink;
     this.#reply = new Reply(this);
@@ -218,6 +238,36 @@ export class Query {
     this.#count++;
   }
 
+  /** Copies message and client address out of the borrowed slots, so that the query outlives them. For the server. */
+  retain(): void {
+    if (this.#ownWire.length < this.length) {
+      this.#ownWire = new Uint8Array(Math.max(this.length, OWN_WIRE_BYTES));
+    }
+    const from = this.wire;
+    const to = this.#ownWire;
+    if (from === to) return;
+    for (let i = 0; i < this.length; i++) to[i] = from[i] as number;
+    this.wire = to;
+    for (let i = 0; i < SOCKADDR_BYTES; i++) this.#ownPeer[i] = this.peer[i] as number;
+    this.peer = this.#ownPeer;
+    if (this.local[0] === 0) {
+      this.local = NO_ADDRESS;
+      return;
+    }
+    for (let i = 0; i < SOCKADDR_BYTES; i++) this.#ownLocal[i] = this.local[i] as number;
+    this.local = this.#ownLocal;
+  }
+
+  /** Gives the query another reply buffer, with what it has made so far. For the server. */
+  moveOut(to: Uint8Array): void {
+    const reply = this.#reply;
+    if (reply.wire === this.out && reply.length > 0) {
+      to.set(this.out.subarray(0, reply.length));
+      reply.wire = to;
+    }
+    this.out = to;
+  }
+
   /** Forgets the last query. For the server, when it puts a new message into this object. */
   reset(): void {
     this.depth = -1;
@@ -235,5 +285,3 @@ export class Query {
   readonly #settleLater = (reply: Reply): void => this.settle(reply);
   readonly #failLater = (error: unknown): void => this.fail(error);
 }
-
-const EMPTY = new Uint8Array(0);

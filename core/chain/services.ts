@@ -6,6 +6,8 @@ export interface Logger {
   info(text: string): void;
   warning(text: string): void;
   error(text: string): void;
+  /** The text as it is behind `[INFO] `, without the plugin's name: for query logs. */
+  line(text: string): void;
 }
 
 /**

@@ -34,6 +34,8 @@ export interface UdpSocket {
    * On a connected socket `peers` is ignored.
    */
   send(from: Batch, first: number, count: number): number;
+  /** Stops receiving for good; `send` still works. What arrives stays in the kernel for whoever else has the descriptor. */
+  pause(): void;
   close(): void;
 }
 

@@ -1,0 +1,68 @@
+// Makes a clone ready to run: installs what package-lock.json asks for and compiles to dist/, each only when needed.
+// Runs before anything is installed, so it uses nothing but Node.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const NEEDED = [20, 19];
+const SOURCES = ['core', 'plugins', 'test', 'bench'];
+
+requireNode();
+if (!isInstalled()) install();
+dropOrphans();
+run('', process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json']);
+
+function requireNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1])) return;
+  console.error(
+    `heimdall needs Node ${NEEDED.join('.')} or later, this is ${process.versions.node}`,
+  );
+  process.exit(1);
+}
+
+/** True when every package of the lock file is in node_modules in that version; optional ones may be missing. */
+function isInstalled() {
+  const hidden = join(root, 'node_modules/.package-lock.json');
+  if (!existsSync(hidden)) return false;
+  const installed = JSON.parse(readFileSync(hidden, 'utf8')).packages;
+  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+  return Object.entries(wanted).every(([path, entry]) => {
+    if (path === '') return true;
+    const found = installed[path];
+    if (found === undefined) return entry.optional === true || entry.peer === true;
+    return found.version === entry.version && existsSync(join(root, path, 'package.json'));
+  });
+}
+
+/** With the npm that runs this, if one does: it need not be on the PATH, and on Windows it is no program of its own. */
+function install() {
+  const npm = process.env.npm_execpath ?? '';
+  const args = ['ci', '--loglevel=error'];
+  if (npm.endsWith('npm-cli.js')) run('installing packages', process.execPath, [npm, ...args]);
+  else run('installing packages', 'npm', args);
+}
+
+/** Removes compiled files whose source is gone, so that a deleted test is not run from dist/. */
+function dropOrphans() {
+  for (const top of SOURCES) {
+    const compiled = join(root, 'dist', top);
+    if (!existsSync(compiled)) continue;
+    for (const name of readdirSync(compiled, { recursive: true })) {
+      const source = name.replace(/(\.d\.ts|\.js\.map|\.js)$/, '.ts');
+      if (source !== name && !existsSync(join(root, top, source))) rmSync(join(compiled, name));
+    }
+  }
+}
+
+function run(what, command, args) {
+  if (what !== '') console.error(`heimdall: ${what}`);
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (status === 0) return;
+  console.error(
+    `heimdall: ${command} ${args.join(' ')} failed${error ? `: ${error.message}` : ''}`,
+  );
+  process.exit(1);
+}

@@ -1,0 +1,52 @@
+// From a plan to handlers: the config, block information and services of every step, and the chains they make.
+import type { Problem } from '../corefile/model.js';
+import { Chain, type Step } from './chain.js';
+import type { Plugin } from './handler.js';
+import type { BlockPlan, Plan, StepPlan } from './plan.js';
+import type { BlockInfo, Services } from './services.js';
+
+/** What a step's plugin is told of its server block. */
+export function stepInfo(block: BlockPlan, step: StepPlan): BlockInfo {
+  return {
+    zones: block.zones,
+    view: block.view,
+    plugins: block.steps.map((s) => s.plugin),
+    listeners: block.listeners,
+    fingerprint: block.fingerprints[block.steps.indexOf(step)] ?? 0,
+    root: block.root,
+  };
+}
+
+/** The config of one step, from the directives of its block. Throws on problems: a plan is made of checked directives only. */
+export function stepConfig(block: BlockPlan, step: StepPlan, plugin: Plugin<unknown>): unknown {
+  const occurrences = block.directives.filter((d) => d.name.text === step.plugin);
+  const problems: Problem[] = [];
+  const context = { zones: block.zones, root: block.root };
+  const configs = plugin.syntax.parse(occurrences, context, problems);
+  const [problem] = problems;
+  if (problem !== undefined) throw new Error(`${step.plugin}: ${problem.message}`);
+  return configs[step.instance];
+}
+
+/** One chain per server block. Only steps whose plugin has a data part are in the plan. */
+export function buildChains(
+  plan: Plan,
+  modules: ReadonlyMap<string, Plugin<unknown>>,
+  servicesFor: (step: StepPlan, block: number, info: BlockInfo) => Services,
+): Chain[] {
+  return plan.blocks.map(
+    (block, index) =>
+      new Chain(
+        block.steps.map((step): Step => {
+          const plugin = modules.get(step.plugin);
+          if (plugin?.setup === undefined) throw new Error(`${step.plugin} is not a handler`);
+          const services = servicesFor(step, index, stepInfo(block, step));
+          return {
+            plugin: step.plugin,
+            handler: plugin.setup(stepConfig(block, step, plugin), services),
+            servesAllClasses: plugin.servesAllClasses === true,
+          };
+        }),
+      ),
+  );
+}

@@ -1,0 +1,113 @@
+// The OPT record of a reply with options: extended errors, client subnet, keepalive. Made aside, then copied behind the records.
+import { EdnsOption } from '../wire/constants.js';
+import {
+  ADVERTISED_UDP_BYTES,
+  findOption,
+  OPT_BYTES,
+  OPTION_BYTES,
+  optionEnd,
+  writeOpt,
+} from '../wire/edns.js';
+import { type Query, Transport } from './query.js';
+import type { Reply } from './reply.js';
+
+/** Idle time announced to TCP clients, in units of 100 ms (RFC 7828 3.1): the 10 s after which the server closes. */
+const KEEPALIVE_TIMEOUT = 100;
+
+/** Longest ECS option data: family, two prefix lengths, an IPv6 address (RFC 7871 6). */
+const MAX_ECS_BYTES = 20;
+
+/** Extended errors passed on from an upstream; more tell a client nothing. */
+const MAX_EDES = 4;
+
+/** Longest text of an extended error; it is for people and must not crowd out records. */
+const MAX_EDE_TEXT_BYTES = 64;
+
+/** OPT, keepalive (6), ECS (24) and four extended errors (70 each) fit. */
+const MAX_OPT_BYTES = 384;
+
+const opt = new Uint8Array(MAX_OPT_BYTES);
+const encoder = new TextEncoder();
+
+/**
+ * Makes the OPT record of a reply in the scratch buffer and returns its length. `upstreamOpt` is the offset of the OPT in `reply.wire`, 0
+ * without one: its extended errors are passed on unless the reply has its own, its client subnet if the client sent one.
+ * Without `withText` extended errors go without their text.
+ */
+export function composeOpt(
+  q: Query,
+  reply: Reply,
+  rcode: number,
+  upstreamOpt: number,
+  withText: boolean,
+): number {
+  writeOpt(opt, 0, ADVERTISED_UDP_BYTES, rcode, q.dnssecOk);
+  let at = OPT_BYTES;
+  if (q.wantsKeepalive && (q.transport === Transport.TCP || q.transport === Transport.TLS)) {
+    at = putOption(at, EdnsOption.KEEPALIVE, 2, KEEPALIVE_TIMEOUT);
+  }
+  if (upstreamOpt !== 0 && q.ecsOffset !== 0) at = putSubnet(at, reply.wire, upstreamOpt);
+  if (reply.ede >= 0) at = putOwnError(at, reply, withText);
+  else if (upstreamOpt !== 0) at = putErrors(at, reply.wire, upstreamOpt, withText);
+  const options = at - OPT_BYTES;
+  opt[9] = options >> 8;
+  opt[10] = options & 255;
+  return at;
+}
+
+/** Copies the `length` bytes that `composeOpt` made to `out` at `at`. */
+export function copyOpt(out: Uint8Array, at: number, length: number): void {
+  for (let i = 0; i < length; i++) out[at + i] = opt[i] as number;
+}
+
+/** Writes code, length and a 16-bit number that the data starts with. */
+function putOption(at: number, code: number, length: number, data: number): number {
+  opt[at] = code >> 8;
+  opt[at + 1] = code & 255;
+  opt[at + 2] = length >> 8;
+  opt[at + 3] = length & 255;
+  opt[at + 4] = data >> 8;
+  opt[at + 5] = data & 255;
+  return at + 6;
+}
+
+function putSubnet(at: number, wire: Uint8Array, upstreamOpt: number): number {
+  const option = findOption(wire, upstreamOpt, EdnsOption.ECS);
+  if (option === 0) return at;
+  const length = optionEnd(wire, option) - option;
+  if (length > OPTION_BYTES + MAX_ECS_BYTES) return at;
+  for (let i = 0; i < length; i++) opt[at + i] = wire[option + i] as number;
+  return at + length;
+}
+
+function putOwnError(at: number, reply: Reply, withText: boolean): number {
+  if (!withText || reply.edeText === '') return putOption(at, EdnsOption.EDE, 2, reply.ede);
+  const textAt = at + 6;
+  // Cuts between characters, never within one.
+  const text = encoder.encodeInto(reply.edeText, opt.subarray(textAt, textAt + MAX_EDE_TEXT_BYTES));
+  putOption(at, EdnsOption.EDE, 2 + text.written, reply.ede);
+  return textAt + text.written;
+}
+
+function putErrors(
+  start: number,
+  wire: Uint8Array,
+  upstreamOpt: number,
+  withText: boolean,
+): number {
+  let at = start;
+  let option = findOption(wire, upstreamOpt, EdnsOption.EDE);
+  for (let n = 0; option !== 0 && n < MAX_EDES; n++) {
+    const end = optionEnd(wire, option);
+    const textAt = option + OPTION_BYTES + 2;
+    if (textAt <= end) {
+      const code = ((wire[textAt - 2] as number) << 8) | (wire[textAt - 1] as number);
+      const textBytes = withText && end - textAt <= MAX_EDE_TEXT_BYTES ? end - textAt : 0;
+      at = putOption(at, EdnsOption.EDE, 2 + textBytes, code);
+      for (let i = 0; i < textBytes; i++) opt[at + i] = wire[textAt + i] as number;
+      at += textBytes;
+    }
+    option = findOption(wire, upstreamOpt, EdnsOption.EDE, end);
+  }
+  return at;
+}

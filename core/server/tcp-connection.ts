@@ -1,0 +1,248 @@
+// One client connection: length-prefixed queries in over any split, replies out in any order (RFC 7766 6.2.1.1, 8).
+import type { Socket } from 'node:net';
+import type { DnsError } from '../chain/errors.js';
+import { finish } from '../chain/finish.js';
+import { type Query, SOCKADDR_BYTES, Transport } from '../chain/query.js';
+import type { Reply } from '../chain/reply.js';
+import { writeSockaddr } from '../wire/sockaddr.js';
+import { FrameReader } from './frame-reader.js';
+import type { Router } from './router.js';
+import type { ServerSink, Shared } from './shared.js';
+import { FAULT, LATER, NOTHING, serveMessage } from './stream-query.js';
+import type { TcpShared } from './tcp.js';
+
+/** A connection without query or reply is closed after this (RFC 7766 6.2.3; told to clients by edns-tcp-keepalive, RFC 7828). */
+const IDLE_LIMIT_MS = 10_000;
+/** A message must be complete this long after its first byte. */
+const READ_LIMIT_MS = 3_000;
+/** A client that takes no replies is disconnected after this. */
+const WRITE_LIMIT_MS = 5_000;
+/** Queries of one connection in flight; past it nothing more is read from it until half are answered. */
+const MAX_IN_FLIGHT = 256;
+
+const MAX_MESSAGE = 65_535;
+
+export class TcpConnection implements ServerSink {
+  readonly #shared: Shared;
+  readonly #tcp: TcpShared;
+  readonly #listener: number;
+  readonly #router: Router;
+  readonly #socket: Socket;
+  readonly #frames: FrameReader;
+  readonly #peer = new Uint8Array(SOCKADDR_BYTES);
+  readonly #local = new Uint8Array(SOCKADDR_BYTES);
+  /** Frames that wait for the flush. */
+  #out: Uint8Array[] = [];
+  #inFlight = 0;
+  #activeMs: number;
+  #idleTimer: number;
+  #readTimer = -1;
+  #writeTimer = -1;
+  #isDirty = false;
+  #isEnded = false;
+  #isDraining = false;
+  #isClosed = false;
+
+  constructor(shared: Shared, tcp: TcpShared, listener: number, router: Router, socket: Socket) {
+    this.#shared = shared;
+    this.#tcp = tcp;
+    this.#listener = listener;
+    this.#router = router;
+    this.#socket = socket;
+    this.#frames = new FrameReader(this.#onMessage);
+    this.#activeMs = shared.clock.nowMs;
+    this.#idleTimer = tcp.timers.start(IDLE_LIMIT_MS, this.#checkIdle, 0);
+    // The peer may be gone already; then there is no address and nothing will be read.
+    writeSockaddr(this.#peer, socket.remoteAddress ?? '0.0.0.0', socket.remotePort ?? 0);
+    writeSockaddr(this.#local, socket.localAddress ?? '0.0.0.0', socket.localPort ?? 0);
+    socket.on('data', this.#onData);
+    socket.on('drain', this.#onDrain);
+    socket.on('end', this.#onEnd);
+    socket.on('error', () => socket.destroy());
+    socket.on('close', this.#onClose);
+  }
+
+  get isIdle(): boolean {
+    return this.#inFlight === 0;
+  }
+
+  get hasWork(): boolean {
+    return this.#inFlight > 0 || this.#socket.writableLength > 0;
+  }
+
+  /** Closes after what is written has gone out. */
+  close(): void {
+    this.flush();
+    this.#socket.end();
+    this.#socket.destroySoon();
+  }
+
+  /** Reads no more and closes once everything in flight is answered. */
+  drain(): void {
+    this.#isDraining = true;
+    this.#frames.hold();
+    this.#socket.pause();
+    this.#endIfDone();
+  }
+
+  deliver(q: Query, reply: Reply): void {
+    const { parked, pool, scratch } = this.#shared;
+    if (parked.remove(q)) {
+      q.out = scratch;
+      this.#reply(q, reply);
+    }
+    pool.put(q);
+  }
+
+  fault(q: Query, error: unknown): void {
+    this.#shared.reportFault(q, error);
+    q.out = this.#shared.scratch;
+    this.deliver(q, q.replyError(FAULT));
+  }
+
+  /** The reply for a query whose plugin did not answer in time; the plugin still holds the object. */
+  expire(q: Query, error: DnsError): void {
+    q.out = this.#shared.scratch;
+    this.#reply(q, q.replyError(error));
+  }
+
+  /** Writes the replies that wait. */
+  flush(): void {
+    this.#isDirty = false;
+    const out = this.#out;
+    if (out.length === 0 || this.#isClosed) return;
+    this.#out = [];
+    const bytes = out.length === 1 ? (out[0] as Uint8Array) : Buffer.concat(out);
+    if (this.#socket.write(bytes) || this.#writeTimer >= 0) return;
+    this.#socket.pause();
+    this.#writeTimer = this.#tcp.timers.start(WRITE_LIMIT_MS, this.#onSlowClient, 0);
+  }
+
+  /** Finishes a reply, queues its frame and tells the observers. The query object is the caller's again. */
+  #reply(q: Query, reply: Reply): void {
+    const length = finish(q, reply, MAX_MESSAGE);
+    this.#send(q.out, length);
+    const chain = q.chain;
+    if (chain === undefined || !chain.hasObservers) return;
+    reply.wire = q.out;
+    reply.length = length;
+    reply.touch();
+    q.repliedMs = this.#shared.clock.nowMs;
+    chain.observe(q, reply);
+  }
+
+  /** Queues a finished message, or only settles the account when there is NOTHING to send. */
+  #send(out: Uint8Array, length: number): void {
+    this.#inFlight--;
+    if (length !== NOTHING) {
+      const frame = Buffer.allocUnsafe(2 + length);
+      frame[0] = length >> 8;
+      frame[1] = length & 255;
+      for (let i = 0; i < length; i++) frame[i + 2] = out[i] as number;
+      this.#out.push(frame);
+    }
+    this.#activeMs = this.#shared.clock.nowMs;
+    if (!this.#isDirty) {
+      this.#isDirty = true;
+      this.#tcp.markDirty(this);
+      this.#shared.requestFlush();
+    }
+    if (this.#frames.isHeld && this.#inFlight <= MAX_IN_FLIGHT / 2) {
+      // Not from here: this may run inside the loop that held the reader.
+      setImmediate(this.#release);
+    }
+    if (this.#isEnded || this.#isDraining) setImmediate(this.#endIfDone);
+  }
+
+  readonly #release = (): void => {
+    if (this.#isClosed || this.#isDraining || this.#inFlight > MAX_IN_FLIGHT / 2) return;
+    this.#frames.release();
+    if (!this.#frames.isHeld && this.#writeTimer < 0) this.#socket.resume();
+  };
+
+  readonly #endIfDone = (): void => {
+    if (this.#inFlight > 0) return;
+    if (this.#isDraining || (this.#isEnded && !this.#frames.isHeld)) this.close();
+  };
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#shared.clock.refresh();
+    this.#activeMs = this.#shared.clock.nowMs;
+    this.#frames.push(chunk);
+    if (this.#frames.isHeld) this.#socket.pause();
+    const { timers } = this.#tcp;
+    if (!this.#frames.isPartial) {
+      timers.cancel(this.#readTimer);
+      this.#readTimer = -1;
+    } else if (this.#readTimer < 0) {
+      this.#readTimer = timers.start(READ_LIMIT_MS, this.#onSlowRead, 0);
+    }
+    this.flush();
+  };
+
+  /** One whole message; `wire` is borrowed from the chunk. */
+  readonly #onMessage = (wire: Uint8Array): void => {
+    const { pool, clock, scratch } = this.#shared;
+    const q = pool.take(this);
+    q.reset();
+    q.wire = wire;
+    q.length = wire.length;
+    q.peer = this.#peer;
+    q.local = this.#local;
+    q.out = scratch;
+    q.transport = Transport.TCP;
+    q.server = this.#listener;
+    q.receivedMs = clock.nowMs;
+    q.chain = undefined;
+    this.#inFlight++;
+    if (this.#inFlight >= MAX_IN_FLIGHT) this.#frames.hold();
+    const reply = serveMessage(this.#shared, this.#router, q);
+    if (reply === LATER) return;
+    if (typeof reply !== 'number') this.#reply(q, reply);
+    else this.#send(q.out, reply);
+    // A plugin that deferred before it threw may still hold the object.
+    if (!q.isDeferred) pool.put(q);
+  };
+
+  readonly #checkIdle = (): void => {
+    const idleMs = this.#shared.clock.nowMs - this.#activeMs;
+    if (this.#inFlight === 0 && idleMs >= IDLE_LIMIT_MS) {
+      this.#idleTimer = -1;
+      this.close();
+      return;
+    }
+    const restMs = Math.max(IDLE_LIMIT_MS - idleMs, 100);
+    this.#idleTimer = this.#tcp.timers.start(restMs, this.#checkIdle, 0);
+  };
+
+  readonly #onSlowRead = (): void => {
+    this.#readTimer = -1;
+    this.#socket.destroy();
+  };
+
+  readonly #onSlowClient = (): void => {
+    this.#writeTimer = -1;
+    this.#socket.destroy();
+  };
+
+  readonly #onDrain = (): void => {
+    this.#tcp.timers.cancel(this.#writeTimer);
+    this.#writeTimer = -1;
+    if (!this.#frames.isHeld) this.#socket.resume();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#isEnded = true;
+    this.#endIfDone();
+  };
+
+  readonly #onClose = (): void => {
+    this.#isClosed = true;
+    this.#out = [];
+    const { timers } = this.#tcp;
+    timers.cancel(this.#idleTimer);
+    timers.cancel(this.#readTimer);
+    timers.cancel(this.#writeTimer);
+    this.#tcp.remove(this);
+  };
+}

@@ -1,0 +1,255 @@
+// Hot path. Coarse timers for many short time-outs: a hashed wheel in typed arrays, driven by one timer of Node while any is pending.
+//
+// A timer is an index into parallel arrays and stands in the doubly linked list of the bucket `dueTick mod BUCKETS`. Starting and cancelling
+// are a few array writes. When the wheel turns, each bucket passed gives its due timers to a list of their own, which is then fired from its
+// front: so a callback may start and cancel whatever it likes, and a timer that is not due in this turn costs one comparison.
+//
+// Precision: a timer fires in the first tick (10 ms) at or after its time, never before. Between fires nothing wakes the thread up.
+import type { Clock, Timers } from '../chain/services.js';
+
+/** Length of a tick: the precision promised. */
+const TICK_MS = 10;
+
+/** Buckets of the wheel, a power of two: one turn is 10.24 s, longer than any time-out of a query, so that most turns find only due timers. */
+const BUCKETS = 1024;
+
+/** Timers there is room for at first. */
+const INITIAL_TIMERS = 1024;
+
+/** Bits of a handle that say which timer; the others tell its uses apart. */
+const INDEX_BITS = 20;
+
+/** Most timers at once: what a handle can name. Fifteen times what a worker lets in flight; `start` gives 0 beyond it. */
+export const TIMER_LIMIT = 1 << INDEX_BITS;
+
+/** Uses of one place in the arrays that a handle tells apart; handles stay 31-bit integers, which are never boxed. */
+const GENERATIONS = 1 << (31 - INDEX_BITS);
+
+/** Longest delay, as Node's own timers have it. */
+const MAX_DELAY_MS = 0x7fffffff;
+
+/** Pseudo-bucket of the timers that are due in this turn, and the mark of a place that is free. */
+const FIRING = BUCKETS;
+const FREE = -1;
+
+/** The worker's clock, with a way to read the time anew; `refresh` may be absent where someone else moves the clock. */
+export interface WheelClock extends Clock {
+  refresh?(): unknown;
+}
+
+type Fire = (arg: number) => void;
+
+const noFire: Fire = () => undefined;
+
+export class TimerWheel implements Timers {
+  readonly #clock: WheelClock;
+  readonly #isDriven: boolean;
+  readonly #heads = new Int32Array(BUCKETS + 1).fill(FREE);
+  readonly #tails = new Int32Array(BUCKETS + 1).fill(FREE);
+  #next = new Int32Array(INITIAL_TIMERS);
+  #prev = new Int32Array(INITIAL_TIMERS);
+  #bucket = new Int32Array(INITIAL_TIMERS).fill(FREE);
+  #due = new Float64Array(INITIAL_TIMERS);
+  #args = new Float64Array(INITIAL_TIMERS);
+  #generation = new Uint16Array(INITIAL_TIMERS).fill(1);
+  readonly #fires: Fire[] = [];
+  /** Free places, oldest first, so that a place is not used again soon: a stale handle then names nothing for long. */
+  #freeHead = FREE;
+  #freeTail = FREE;
+  #capacity = INITIAL_TIMERS;
+  #pending = 0;
+  /** The last tick whose bucket was emptied. */
+  #tick: number;
+  #wake: NodeJS.Timeout | undefined;
+  #wakeTick = 0;
+  #isTurning = false;
+
+  /** With `isDriven` false nothing fires but from `advance`: for tests. */
+  constructor(clock: WheelClock, isDriven = true) {
+    this.#clock = clock;
+    this.#isDriven = isDriven;
+    this.#tick = Math.floor(clock.nowMs / TICK_MS);
+    this.#freeFrom(0);
+  }
+
+  /** Timers started and neither fired nor cancelled. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** Starts a timer; see `Timers`. Gives 0, and starts nothing, when TIMER_LIMIT timers are pending. */
+  start(delayMs: number, fire: Fire, arg: number): number {
+    if (this.#freeHead === FREE && !this.#grow()) return 0;
+    const timer = this.#freeHead;
+    this.#freeHead = this.#next[timer] as number;
+    if (this.#freeHead === FREE) this.#freeTail = FREE;
+    if (this.#pending++ === 0) this.#catchUp();
+
+    const dueMs = this.#clock.nowMs + Math.min(Math.max(delayMs, 0), MAX_DELAY_MS);
+    const due = Math.max(Math.ceil(dueMs / TICK_MS), this.#tick + 1);
+    this.#due[timer] = due;
+    this.#args[timer] = arg;
+    this.#fires[timer] = fire;
+    this.#link(timer, due & (BUCKETS - 1));
+    if (this.#isDriven && !this.#isTurning) this.#wakeBy(due);
+    return ((this.#generation[timer] as number) << INDEX_BITS) | timer;
+  }
+
+  cancel(handle: number): void {
+    const timer = handle & (TIMER_LIMIT - 1);
+    if (handle <= 0 || timer >= this.#capacity) return;
+    if (this.#generation[timer] !== handle >>> INDEX_BITS || this.#bucket[timer] === FREE) return;
+    this.#unlink(timer);
+    this.#release(timer);
+  }
+
+  /** Fires what is due at `nowMs`. Called by the wheel itself when it drives, by tests when it does not. */
+  advance(nowMs: number): void {
+    const target = Math.floor(nowMs / TICK_MS);
+    if (this.#isTurning || target <= this.#tick) return;
+    this.#isTurning = true;
+    // After a pause longer than a turn every bucket is looked at once.
+    const first = Math.max(this.#tick + 1, target - BUCKETS + 1);
+    this.#tick = target;
+    for (let tick = first; tick <= target; tick++) this.#collect(tick & (BUCKETS - 1), target);
+    try {
+      this.#fireCollected();
+    } finally {
+      this.#isTurning = false;
+    }
+  }
+
+  /** Drops every timer without firing it and lets the event loop end. */
+  close(): void {
+    clearTimeout(this.#wake);
+    this.#wake = undefined;
+    for (let timer = 0; timer < this.#capacity; timer++) {
+      if (this.#bucket[timer] === FREE) continue;
+      this.#unlink(timer);
+      this.#release(timer);
+    }
+  }
+
+  /** Moves the due timers of a bucket to the firing list, in the order they were started. */
+  #collect(bucket: number, target: number): void {
+    let timer = this.#heads[bucket] as number;
+    while (timer !== FREE) {
+      const next = this.#next[timer] as number;
+      if ((this.#due[timer] as number) <= target) {
+        this.#unlink(timer);
+        this.#link(timer, FIRING);
+      }
+      timer = next;
+    }
+  }
+
+  #fireCollected(): void {
+    for (;;) {
+      const timer = this.#heads[FIRING] as number;
+      if (timer === FREE) return;
+      const fire = this.#fires[timer] as Fire;
+      const arg = this.#args[timer] as number;
+      this.#unlink(timer);
+      this.#release(timer);
+      fire(arg);
+    }
+  }
+
+  /** With nothing pending the wheel stood still: there is nothing to look at in the buckets it passes now. */
+  #catchUp(): void {
+    if (this.#isTurning) return;
+    this.#tick = Math.max(this.#tick, Math.floor(this.#clock.nowMs / TICK_MS));
+  }
+
+  #wakeBy(due: number): void {
+    if (this.#wake !== undefined) {
+      if (this.#wakeTick <= due) return;
+      clearTimeout(this.#wake);
+    }
+    this.#wakeTick = due;
+    const delayMs = Math.max(1, Math.ceil(due * TICK_MS - this.#clock.nowMs));
+    this.#wake = setTimeout(this.#turn, Math.min(delayMs, MAX_DELAY_MS));
+  }
+
+  readonly #turn = (): void => {
+    this.#wake = undefined;
+    this.#clock.refresh?.();
+    try {
+      this.advance(this.#clock.nowMs);
+    } finally {
+      if (this.#pending !== 0) this.#wakeBy(this.#nextDue());
+    }
+  };
+
+  /** The next tick whose bucket is not empty: a timer of a later turn there costs one idle wake-up per turn. */
+  #nextDue(): number {
+    if (this.#heads[FIRING] !== FREE) return this.#tick + 1;
+    for (let ahead = 1; ahead < BUCKETS; ahead++) {
+      if (this.#heads[(this.#tick + ahead) & (BUCKETS - 1)] !== FREE) return this.#tick + ahead;
+    }
+    return this.#tick + BUCKETS;
+  }
+
+  #link(timer: number, bucket: number): void {
+    const tail = this.#tails[bucket] as number;
+    this.#bucket[timer] = bucket;
+    this.#prev[timer] = tail;
+    this.#next[timer] = FREE;
+    if (tail === FREE) this.#heads[bucket] = timer;
+    else this.#next[tail] = timer;
+    this.#tails[bucket] = timer;
+  }
+
+  #unlink(timer: number): void {
+    const bucket = this.#bucket[timer] as number;
+    const prev = this.#prev[timer] as number;
+    const next = this.#next[timer] as number;
+    if (prev === FREE) this.#heads[bucket] = next;
+    else this.#next[prev] = next;
+    if (next === FREE) this.#tails[bucket] = prev;
+    else this.#prev[next] = prev;
+  }
+
+  /** Gives an unlinked timer's place back; its handle names nothing from here on. */
+  #release(timer: number): void {
+    const generation = (this.#generation[timer] as number) + 1;
+    // Generation 0 is left out, so that no handle is 0.
+    this.#generation[timer] = generation === GENERATIONS ? 1 : generation;
+    this.#bucket[timer] = FREE;
+    this.#fires[timer] = noFire;
+    this.#next[timer] = FREE;
+    if (this.#freeTail === FREE) this.#freeHead = timer;
+    else this.#next[this.#freeTail] = timer;
+    this.#freeTail = timer;
+    this.#pending--;
+  }
+
+  #grow(): boolean {
+    const from = this.#capacity;
+    if (from === TIMER_LIMIT) return false;
+    this.#capacity = from * 2;
+    this.#next = grown(this.#next, new Int32Array(this.#capacity));
+    this.#prev = grown(this.#prev, new Int32Array(this.#capacity));
+    this.#bucket = grown(this.#bucket, new Int32Array(this.#capacity).fill(FREE));
+    this.#due = grown(this.#due, new Float64Array(this.#capacity));
+    this.#args = grown(this.#args, new Float64Array(this.#capacity));
+    this.#generation = grown(this.#generation, new Uint16Array(this.#capacity).fill(1));
+    this.#freeFrom(from);
+    return true;
+  }
+
+  #freeFrom(first: number): void {
+    for (let timer = first; timer < this.#capacity; timer++) {
+      this.#fires.push(noFire);
+      this.#next[timer] = timer + 1;
+    }
+    this.#next[this.#capacity - 1] = FREE;
+    this.#freeHead = first;
+    this.#freeTail = this.#capacity - 1;
+  }
+}
+
+function grown<T extends { set(from: T): void }>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}

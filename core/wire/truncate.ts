@@ -1,0 +1,111 @@
+// What is left out of a message that is too long: whole RRsets from the end (RFC 2181 section 9), and whether that is truncation (RFC 9471).
+import { RRType } from './constants.js';
+import type { Layout } from './layout.js';
+import { equalNames } from './name.js';
+
+/** Comparisons of records that keeping RRsets whole may cost; past it a section is left out whole, which is right too. */
+const MAX_SET_COMPARISONS = 2048;
+
+/** Comparisons of names that looking for glue may cost; past it the message counts as truncated, which only costs a retry over TCP. */
+const MAX_GLUE_COMPARISONS = 1024;
+
+/** Offset just past the first `records` records. */
+export function recordsEnd(layout: Layout, records: number): number {
+  return records < layout.count ? layout.owners[records]! : layout.end;
+}
+
+/**
+ * How many of the first `records` records stay when at most `room` bytes may be used for header, question and records; an OPT record
+ * among them is not counted in bytes, because it is replaced.
+ */
+export function fittingRecords(
+  wire: Uint8Array,
+  layout: Layout,
+  records: number,
+  room: number,
+): number {
+  const optBytes = layout.optEnd - layout.optOffset;
+  let kept = records;
+  while (kept > 0) {
+    const end = recordsEnd(layout, kept);
+    if (end - (end > layout.optOffset ? optBytes : 0) <= room) break;
+    kept--;
+  }
+  const authorityAt = layout.answers;
+  const additionalAt = authorityAt + layout.authorities;
+  if (kept === records) return kept;
+  if (kept > additionalAt) return wholeSets(wire, layout, additionalAt, kept, records);
+  if (kept > authorityAt) return wholeSets(wire, layout, authorityAt, kept, additionalAt);
+  return wholeSets(wire, layout, 0, kept, authorityAt);
+}
+
+/**
+ * Whether leaving out the records from `kept` to `records` is truncation: something of the answer or authority section, or an address
+ * of a name server of a referral, is missing (RFC 9471 section 3). Other additional records may be missing silently (RFC 2181 section 9).
+ */
+export function isTruncation(
+  wire: Uint8Array,
+  layout: Layout,
+  kept: number,
+  records: number,
+): boolean {
+  if (kept === records) return false;
+  const additionalAt = layout.answers + layout.authorities;
+  if (kept < additionalAt) return true;
+  if (layout.answers !== 0) return false;
+  let left = MAX_GLUE_COMPARISONS;
+  for (let i = kept; i < records; i++) {
+    const type = typeOf(wire, layout, i);
+    if (type !== RRType.A && type !== RRType.AAAA) continue;
+    for (let ns = 0; ns < additionalAt; ns++) {
+      if (left-- === 0) return true;
+      if (typeOf(wire, layout, ns) !== RRType.NS) continue;
+      if (equalNames(wire, layout.owners[i]!, wire, layout.types[ns]! + 10)) return true;
+    }
+  }
+  return false;
+}
+
+/** Moves a cut within the section `start`..`end` forward until no RRset has records on both sides of it. */
+function wholeSets(
+  wire: Uint8Array,
+  layout: Layout,
+  start: number,
+  cut: number,
+  end: number,
+): number {
+  let kept = cut;
+  let left = MAX_SET_COMPARISONS;
+  for (let i = cut - 1; i >= start; i--) {
+    for (let j = kept; j < end; j++) {
+      if (left-- === 0) return start;
+      if (isSameSet(wire, layout, i, j)) {
+        kept = i;
+        break;
+      }
+    }
+  }
+  return kept;
+}
+
+/** Whether two records belong together: one RRset, or an RRset and the RRSIG that covers it (RFC 4035 3.1.1). */
+function isSameSet(wire: Uint8Array, layout: Layout, i: number, j: number): boolean {
+  if (coveredType(wire, layout, i) !== coveredType(wire, layout, j)) return false;
+  const a = layout.types[i]!;
+  const b = layout.types[j]!;
+  if (wire[a + 2] !== wire[b + 2] || wire[a + 3] !== wire[b + 3]) return false;
+  return equalNames(wire, layout.owners[i]!, wire, layout.owners[j]!);
+}
+
+/** The type of a record or, for an RRSIG, of what it signs. */
+function coveredType(wire: Uint8Array, layout: Layout, i: number): number {
+  const type = typeOf(wire, layout, i);
+  if (type !== RRType.RRSIG) return type;
+  const rdata = layout.types[i]! + 10;
+  return rdata + 2 <= recordsEnd(layout, i + 1) ? (wire[rdata]! << 8) | wire[rdata + 1]! : type;
+}
+
+function typeOf(wire: Uint8Array, layout: Layout, i: number): number {
+  const at = layout.types[i]!;
+  return (wire[at]! << 8) | wire[at + 1]!;
+}

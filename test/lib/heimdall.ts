@@ -1,0 +1,94 @@
+// The server itself as a process, as an operator starts it.
+import { fileURLToPath } from 'node:url';
+import { Child, run } from './child.js';
+import { tempFolder } from './temp-folder.js';
+
+export const MAIN = fileURLToPath(new URL('../../core/main.js', import.meta.url));
+
+/** The last line of a successful start. */
+const STARTED = /^heimdall-\S+$/im;
+
+export interface HeimdallOptions {
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Further files beside the Corefile, by name. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** A command that runs the server in its turn (`nsenter ...`). */
+  readonly prefix?: readonly string[];
+}
+
+export interface Heimdall {
+  readonly pid: number;
+  readonly folder: string;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly isRunning: boolean;
+  /** Waits until the output shows it. */
+  waitFor(what: RegExp): Promise<void>;
+  signal(signal: NodeJS.Signals): void;
+  /** Stops it as init would; its exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number>;
+}
+
+/** Starts the server on this configuration and waits until it serves. Throws with its output when it does not start. */
+export async function startHeimdall(
+  corefile: string,
+  options: HeimdallOptions = {},
+): Promise<Heimdall> {
+  const folder = tempFolder();
+  const file = folder.write('Corefile', corefile);
+  for (const [name, text] of Object.entries(options.files ?? {})) folder.write(name, text);
+  try {
+    const child = await Child.start({
+      command: [
+        ...(options.prefix ?? []),
+        process.execPath,
+        '--enable-source-maps',
+        MAIN,
+        '-conf',
+        file,
+        ...(options.args ?? []),
+      ],
+      ready: STARTED,
+      cwd: folder.path,
+      ...(options.env === undefined ? {} : { env: options.env }),
+    });
+    return asHeimdall(child, folder.path, () => folder.remove());
+  } catch (error) {
+    folder.remove();
+    throw error;
+  }
+}
+
+/** Runs the command line to its end. */
+export function runHeimdall(
+  args: readonly string[],
+  cwd: string,
+): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+  return run([process.execPath, MAIN, ...args], { cwd });
+}
+
+function asHeimdall(child: Child, folder: string, cleanUp: () => void): Heimdall {
+  return {
+    pid: child.pid,
+    folder,
+    get stdout() {
+      return child.stdout;
+    },
+    get stderr() {
+      return child.stderr;
+    },
+    get isRunning() {
+      return child.isRunning;
+    },
+    waitFor: (what) => child.waitFor(what),
+    signal: (signal) => child.signal(signal),
+    async stop(signal) {
+      try {
+        return await child.stop(signal);
+      } finally {
+        cleanUp();
+      }
+    },
+  };
+}

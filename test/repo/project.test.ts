@@ -1,0 +1,96 @@
+// The project's own papers: scripts, lock file, change log and pages agree with each other.
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import test from 'node:test';
+import { fencesOf, listFiles, markdownFiles, readText, root } from '../lib/repository.js';
+
+const SCRIPT_LIMIT = 10;
+const CHANGE_SECTIONS = ['Security', 'Incompatible', 'Added', 'Improved', 'Fixed'];
+
+interface Manifest {
+  readonly version: string;
+  readonly scripts: Readonly<Record<string, string>>;
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly devDependencies: Readonly<Record<string, string>>;
+  readonly optionalDependencies: Readonly<Record<string, string>>;
+}
+
+const manifest = JSON.parse(readText('package.json')) as Manifest;
+const locks = ['package-lock.json', '.ci/node24/package-lock.json'];
+
+test('project: there are at most ten scripts', () => {
+  assert.ok(Object.keys(manifest.scripts).length <= SCRIPT_LIMIT);
+});
+
+test('project: every dependency is pinned to one version', () => {
+  const { dependencies, devDependencies, optionalDependencies } = manifest;
+  const all = Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies });
+  assert.deepEqual(
+    all.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version)),
+    [],
+  );
+});
+
+for (const lock of locks) {
+  test(`project: ${lock} names no registry and knows every package by its hash`, () => {
+    const packages = Object.entries(
+      (JSON.parse(readText(lock)) as { packages: Record<string, Record<string, unknown>> })
+        .packages,
+    ).filter(([path]) => path !== '');
+    const named = packages.filter(([, entry]) => entry['resolved'] !== undefined);
+    const unknown = packages.filter(([, entry]) => typeof entry['integrity'] !== 'string');
+    assert.deepEqual(named, []);
+    assert.deepEqual(unknown, []);
+  });
+}
+
+test('project: the change log opens with what is unreleased, in known sections', () => {
+  const headings = [...readText('CHANGELOG.md').matchAll(/^## (.+)$/gm)].map((m) => m[1]);
+  assert.equal(headings[0], 'Unreleased');
+  for (const release of readText('CHANGELOG.md').split(/^## /m).slice(1)) {
+    const sections = [...release.matchAll(/^### (.+)$/gm)].map((m) => m[1] as string);
+    const known = CHANGE_SECTIONS.filter((section) => sections.includes(section));
+    assert.deepEqual(sections, known);
+  }
+});
+
+test('project: every npm command on a page exists', () => {
+  const own = ['ci', 'install', 'pack', 'i'];
+  const wrong = markdownFiles().flatMap((path) =>
+    [...readText(path).matchAll(/\bnpm (?:run )?([a-z][a-z-]*)/g)]
+      .map((match) => match[1] as string)
+      .filter((name) => !own.includes(name) && manifest.scripts[name] === undefined)
+      .map((name) => `${path}: npm ${name}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test('project: every link between pages leads somewhere', () => {
+  const wrong = markdownFiles().flatMap((path) =>
+    [...readText(path).matchAll(/\]\(([^)#\s]+)(#[^)]*)?\)/g)]
+      .map((match) => match[1] as string)
+      .filter((target) => !/^[a-z]+:/.test(target))
+      .filter((target) => !existsSync(join(root, dirname(path), target)))
+      .map((target) => `${path}: ${target}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test('project: the README shows the two commands and a first dig', () => {
+  const commands = fencesOf('README.md', 'sh')
+    .map((fence) => fence.text)
+    .join('');
+  for (const part of ['npm start', 'npm test', 'dig @127.0.0.1 -p 1053 whoami.example']) {
+    assert.ok(commands.includes(part), part);
+  }
+});
+
+test('project: what is compiled is not kept', () => {
+  assert.deepEqual(
+    listFiles(['core', 'plugins', 'test', 'bench'], '.js').filter(
+      (path) => !path.includes('/fixtures/'),
+    ),
+    [],
+  );
+});
