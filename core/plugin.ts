@@ -8,10 +8,51 @@ export {
   type Plugin,
 } from './chain/handler.js';
 export { type Answer, type Continuation, whenDone } from './chain/pending.js';
-export { QNAME_OFFSET, Query, type ReplySink, Transport } from './chain/query.js';
+export {
+  QNAME_OFFSET,
+  Query,
+  type RecordFiller,
+  type RecordOptions,
+  type ReplySink,
+  Transport,
+} from './chain/query.js';
 export { Reply } from './chain/reply.js';
 export * from './chain/services.js';
 export { TIMERS } from './container/tokens.js';
+export { type DirectiveSyntax, directive } from './corefile/directive.js';
+export { Field, type ValueOf } from './corefile/field.js';
+export { custom, flag, tuple, words, zones } from './corefile/lines.js';
+export type { Directive, Problem, Property, Token as ConfigToken } from './corefile/model.js';
+export { either } from './corefile/problems.js';
+export { compileRegex } from './corefile/regex.js';
+export type { Syntax, SyntaxContext } from './corefile/syntax.js';
+export { ValueError } from './corefile/value-error.js';
+export {
+  bytes,
+  duration,
+  file,
+  type HostPort,
+  hostPort,
+  integer,
+  ip,
+  number,
+  oneOf,
+  regex,
+  text,
+  value,
+  zone,
+} from './corefile/values.js';
+export { type MessageBuilder, Section, type SoaData, type SrvData } from './wire/builder.js';
 export * from './wire/constants.js';
-export { parseName } from './wire/name.js';
-export { addressOffset, addressText, familyOf } from './wire/sockaddr.js';
+export { findOption, optionEnd } from './wire/edns.js';
+export {
+  equalFolded,
+  equalNames,
+  formatName,
+  NameError,
+  parseName,
+  readName,
+  skipName,
+} from './wire/name.js';
+export { addDecoded } from './wire/records.js';
+export { addressOffset, addressText, familyOf, parseAddress } from './wire/sockaddr.js';

@@ -1,6 +1,13 @@
 // Public test kit for plugins: a clock to advance, queries made from text, a handler asked without a network, a real scripted upstream.
 export { FakeClock, FakeTimers } from './testing/clock.js';
 export { directiveProblems, parseDirective } from './testing/directive.js';
-export { ask, makeQuery, type QueryOptions, replyFrom, TestSink } from './testing/query.js';
+export {
+  ask,
+  type DecodedReply,
+  makeQuery,
+  type QueryOptions,
+  replyFrom,
+  TestSink,
+} from './testing/query.js';
 export { FakeMetrics, type FakeServicesOptions, fakeServices } from './testing/services.js';
 export { FakeUpstream, type Script } from './testing/upstream.js';

@@ -21,10 +21,10 @@ const MAX_ECS_BYTES = 20;
 const MAX_EDES = 4;
 
 /** Longest text of an extended error; it is for people and must not crowd out records. */
-const MAX_EDE_TEXT_BYTES = 64;
+const MAX_EDE_TEXT_BYTES = 200;
 
-/** OPT, keepalive (6), ECS (24) and four extended errors (70 each) fit. */
-const MAX_OPT_BYTES = 384;
+/** OPT (11), keepalive (6), ECS (24) and four extended errors (206 each) fit. */
+const MAX_OPT_BYTES = 880;
 
 const opt = new Uint8Array(MAX_OPT_BYTES);
 const encoder = new TextEncoder();

@@ -7,7 +7,7 @@ import { FOLD } from '../wire/name.js';
 import { shiftPointers } from '../wire/rdata.js';
 import { fittingRecords, isTruncation, recordsEnd } from '../wire/truncate.js';
 import { composeOpt, copyOpt } from './finish-opt.js';
-import { QNAME_OFFSET, type Query, Transport } from './query.js';
+import { QNAME_OFFSET, type Query } from './query.js';
 import type { Reply } from './reply.js';
 
 /** No limit is taken below this: header, question and OPT always fit then (RFC 1035 2.3.4). */

@@ -31,6 +31,8 @@ export interface Control {
   onStart?(): void | Promise<void>;
   /** The process is about to stop; workers still serve until this resolves (lameduck). */
   onDrain?(): void | Promise<void>;
+  /** A worker ended without being asked to; another one takes its index after this returns. For what it may have held in shared memory. */
+  onWorkerExit?(worker: number): void;
   onStop?(): void | Promise<void>;
 }
 

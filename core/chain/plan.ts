@@ -48,4 +48,6 @@ export interface Plan {
   /** Where each plugin named in `steps` is imported from: module specifier or file URL of its setup. */
   readonly modules: Readonly<Record<string, string>>;
   readonly isDebug: boolean;
+  /** Faults are logged with their stack trace. */
+  readonly withStacks: boolean;
 }

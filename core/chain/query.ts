@@ -1,4 +1,5 @@
 // Hot path. One query as the chain sees it: offsets into the datagram, never strings. Pooled; one shape for life.
+import { MessageBuilder } from '../wire/builder.js';
 import { formatName } from '../wire/name.js';
 import { addressText, portOf } from '../wire/sockaddr.js';
 import type { Chain } from './chain.js';
@@ -25,6 +26,19 @@ export const NO_ADDRESS = new Uint8Array(SOCKADDR_BYTES);
 
 export const Transport = { UDP: 0, TCP: 1, TLS: 2, HTTPS: 3 } as const;
 export type Transport = (typeof Transport)[keyof typeof Transport];
+
+/** Adds the records of a reply, section by section. */
+export type RecordFiller = (builder: MessageBuilder, q: Query) => void;
+
+export interface RecordOptions {
+  /** Sets AA: the records are ours, not learnt. */
+  readonly authoritative?: boolean;
+}
+
+const NO_OPTIONS: RecordOptions = {};
+
+/** One for all: replies are filled one after another. */
+const builder = new MessageBuilder();
 
 /** What takes the reply of a query when the chain is done with it: a UDP socket, a TCP connection, an internal caller. */
 export interface ReplySink {
@@ -173,6 +187,25 @@ export class Query {
   replyError(error: DnsError): Reply {
     const reply = this.replyRcode(error.rcode, error.ede, error.edeText);
     reply.error = error;
+    return reply;
+  }
+
+  /**
+   * A reply with the records that `fill` adds, in `out`. Records that do not fit are left out and the reply is marked truncated. `fill` gets
+   * the query, so that one function made in `setup` serves every query; it must not make another reply, and keep nothing.
+   */
+  replyRecords(rcode: number, fill: RecordFiller, options: RecordOptions = NO_OPTIONS): Reply {
+    const reply = this.#reply;
+    const out = this.out;
+    reply.begin(rcode);
+    builder.begin(out, reply.length);
+    fill(builder, this);
+    reply.length = builder.length;
+    reply.touch();
+    out[2] =
+      (out[2] as number) |
+      (options.authoritative === true ? 0x04 : 0) |
+      (builder.isFull ? 0x02 : 0);
     return reply;
   }
 

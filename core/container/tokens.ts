@@ -1,9 +1,19 @@
-// The names under which a worker's parts are known to plugins that need more than `services`.
+// The names under which parts of the server are known to plugins that need more than `services`.
 import { type Timers, token } from '../chain/services.js';
 import type { SocketLayer } from '../system/sockets.js';
+import type { Endpoints, MetricSource, ProcessState } from './process.js';
 
-/** The worker's socket layer, for plugins that talk to other servers. */
+/** The worker's socket layer, for plugins that talk to other servers. In workers. */
 export const SOCKETS = token<SocketLayer>('Sockets');
 
-/** The worker's coarse timers. */
+/** The worker's coarse timers. In workers. */
 export const TIMERS = token<Timers>('Timers');
+
+/** The state of the process as the server block sees it. In the main thread. */
+export const PROCESS = token<ProcessState>('Process');
+
+/** HTTP endpoints. In the main thread. */
+export const ENDPOINTS = token<Endpoints>('Endpoints');
+
+/** Every metric of every thread. In the main thread. */
+export const METRIC_SOURCE = token<MetricSource>('MetricSource');

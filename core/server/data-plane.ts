@@ -48,7 +48,7 @@ export class DataPlane {
   constructor(options: DataPlaneOptions) {
     const { plan, sockets, timers, clock, metrics, log } = options;
     this.#options = options;
-    this.#shared = new Shared({ sockets, timers, clock, metrics, log, isDebug: plan.isDebug });
+    this.#shared = new Shared({ sockets, timers, clock, metrics, log, isDebug: plan.withStacks });
     this.#tcpShared = new TcpShared(timers, metrics);
     this.#chains = buildChains(plan, options.modules, options.servicesFor);
     this.#routers = plan.listeners.map((listener) => {

@@ -29,6 +29,9 @@ export interface QueryOptions {
   readonly receivedMs?: number;
 }
 
+/** A decoded message with the rcode's mnemonic. */
+export type DecodedReply = DecodedPacket & { readonly rcode: string };
+
 /** Takes the replies of deferred queries and keeps them finished, as a client would get them. */
 export class TestSink implements ReplySink {
   readonly #waiting = new Map<Query, (wire: Uint8Array | Error) => void>();
@@ -83,13 +86,13 @@ export async function ask(
   next: Next = () => {
     throw new Error('next was called');
   },
-): Promise<DecodedPacket> {
+): Promise<DecodedReply> {
   const answer: Answer = typeof target === 'function' ? target(q) : target.serve(q, next);
-  if (answer instanceof Reply) return decode(Buffer.from(finished(q, answer)));
+  if (answer instanceof Reply) return decoded(finished(q, answer));
   const sink = q.sink as TestSink;
-  if (answer instanceof Pending) return decode(Buffer.from(await retained(q, sink)));
+  if (answer instanceof Pending) return decoded(await retained(q, sink));
   q.retain();
-  return decode(Buffer.from(finished(q, await answer)));
+  return decoded(finished(q, await answer));
 }
 
 /** A reply for `q` that passes on this message, as if an upstream had sent it; question and id are filled in. */
@@ -101,6 +104,10 @@ export function replyFrom(q: Query, packet: Packet): Reply {
     questions: packet.questions ?? [decodedQuestion(q)],
   });
   return q.replyWire(message, message.length);
+}
+
+function decoded(wire: Uint8Array): DecodedReply {
+  return decode(Buffer.from(wire)) as DecodedReply;
 }
 
 function decodedQuestion(q: Query): NonNullable<Packet['questions']>[number] {

@@ -83,6 +83,8 @@ export class TimerWheel implements Timers {
     const timer = this.#freeHead;
     this.#freeHead = this.#next[timer] as number;
     if (this.#freeHead === FREE) this.#freeTail = FREE;
+    // Whoever comes from an event that is no batch (a connection, a promise) may find the time as old as the last batch.
+    this.#clock.refresh?.();
     if (this.#pending++ === 0) this.#catchUp();
 
     const dueMs = this.#clock.nowMs + Math.min(Math.max(delayMs, 0), MAX_DELAY_MS);

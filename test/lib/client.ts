@@ -3,6 +3,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { type DecodedPacket, decode, encode, type Packet } from 'dns-packet';
+import { EdnsOption, rcodeName } from '../../core/plugin.js';
 import { run } from './child.js';
 import { toolPath } from './tools.js';
 
@@ -24,6 +25,10 @@ export interface AskOptions {
 export interface Got {
   readonly raw: Buffer;
   readonly message: DecodedPacket;
+  /** Mnemonic of the header's rcode. */
+  readonly rcode: string;
+  /** Extended error (RFC 8914), -1 without one. */
+  readonly ede: number;
   /** Address the reply came from. */
   readonly from: string;
 }
@@ -36,7 +41,14 @@ export async function ask(
   options: AskOptions = {},
 ): Promise<Got> {
   const { raw, from } = await exchange(port, queryBytes(name, type, options), options);
-  return { raw, message: decode(raw), from };
+  const message = decode(raw);
+  return {
+    raw,
+    message,
+    rcode: rcodeName((raw[3] as number) & 15),
+    ede: extendedError(message),
+    from,
+  };
 }
 
 /** The bytes of a query. `type` may be `TYPEn`. */
@@ -101,6 +113,12 @@ export async function digWith(
   if (code !== 0)
     throw new Error(`${tool} ${args.join(' ')} failed with ${code}: ${stdout}${stderr}`);
   return stdout;
+}
+
+function extendedError(message: DecodedPacket): number {
+  const opt = message.additionals?.find((rr) => rr.type === 'OPT');
+  const options = (opt?.options ?? []) as readonly { code: number; data?: Buffer }[];
+  return options.find(({ code }) => code === EdnsOption.EDE)?.data?.readUInt16BE(0) ?? -1;
 }
 
 async function exchangeUdp(

@@ -9,15 +9,25 @@ export interface Namespace {
   stop(): Promise<void>;
 }
 
-/** Makes a namespace with loopback up (127.0.0.0/8 and ::1), this resolv.conf, and names looked up by DNS alone. */
-export async function startNamespace(resolvConf: string): Promise<Namespace> {
+/**
+ * Makes a namespace with loopback up (127.0.0.0/8 and ::1) and nothing beyond, this resolv.conf, and names looked up by DNS alone.
+ * `setup` are further shell commands to run inside first.
+ */
+export async function startNamespace(
+  resolvConf: string,
+  setup: readonly string[] = [],
+): Promise<Namespace> {
   const folder = tempFolder();
   const resolv = folder.write('resolv.conf', resolvConf);
   const nsswitch = folder.write('nsswitch.conf', 'hosts: dns\n');
-  const script = `ip link set lo up &&
-    mount --bind '${resolv}' /etc/resolv.conf &&
-    mount --bind '${nsswitch}' /etc/nsswitch.conf &&
-    echo up && exec sleep 600`;
+  const script = [
+    'ip link set lo up',
+    `mount --bind '${resolv}' /etc/resolv.conf`,
+    `mount --bind '${nsswitch}' /etc/nsswitch.conf`,
+    ...setup,
+    'echo up',
+    'exec sleep 600',
+  ].join(' && ');
   const child = await Child.start({
     command: [toolPath('unshare'), '--net', '--mount', '/bin/sh', '-c', script],
     ready: /^up$/m,

@@ -38,8 +38,8 @@ for (const lock of locks) {
       (JSON.parse(readText(lock)) as { packages: Record<string, Record<string, unknown>> })
         .packages,
     ).filter(([path]) => path !== '');
-    const named = packages.filter(([, entry]) => entry['resolved'] !== undefined);
-    const unknown = packages.filter(([, entry]) => typeof entry['integrity'] !== 'string');
+    const named = packages.filter(([, entry]) => entry.resolved !== undefined);
+    const unknown = packages.filter(([, entry]) => typeof entry.integrity !== 'string');
     assert.deepEqual(named, []);
     assert.deepEqual(unknown, []);
   });

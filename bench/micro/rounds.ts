@@ -1,0 +1,21 @@
+// Times one function: warm-up, then rounds of many calls each; prints the median with the spread.
+
+/** Rounds whose median counts, and calls before them for the compiler. */
+const ROUNDS = 15;
+const WARM_UP_CALLS = 300_000;
+
+/** Prints nanoseconds per call of `run`, which makes `calls` calls of what is measured and returns something made from their results. */
+export function measure(name: string, calls: number, run: (calls: number) => number): void {
+  let check = run(WARM_UP_CALLS);
+  const rounds: number[] = [];
+  for (let i = 0; i < ROUNDS; i++) {
+    const start = process.hrtime.bigint();
+    check += run(calls);
+    rounds.push(Number(process.hrtime.bigint() - start) / calls);
+  }
+  rounds.sort((a, b) => a - b);
+  const [least, median, most] = [0, ROUNDS >> 1, ROUNDS - 1].map((i) =>
+    (rounds[i] ?? 0).toFixed(1),
+  );
+  console.log(`${name.padEnd(44)} ${median} ns (${least}..${most})${check === 0 ? '?' : ''}`);
+}

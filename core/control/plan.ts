@@ -1,0 +1,160 @@
+// From a configuration and its plugins to the plan that workers build their chains from, and the list of control parts to make.
+
+import type { BlockSettings, Plugin } from '../chain/handler.js';
+import type { BlockPlan, ListenerPlan, Plan, RoutePlan, StepPlan } from '../chain/plan.js';
+import type { Configuration, Directive, Problem, ServerBlock } from '../corefile/model.js';
+import { problemAt, quote } from '../corefile/problems.js';
+import { Fingerprints } from './fingerprint.js';
+import { applyOrder } from './sequence.js';
+
+/** The plugins a configuration may use. */
+export interface PluginSet {
+  readonly byName: ReadonlyMap<string, LoadedPlugin>;
+  /** Every name front to back. */
+  readonly order: readonly string[];
+}
+
+export interface LoadedPlugin {
+  readonly plugin: Plugin<unknown>;
+  /** What workers import. */
+  readonly specifier: string;
+}
+
+/** One occurrence of a plugin in a server block; `step` is in the block's steps when the plugin has a data part. */
+export interface Instance {
+  readonly block: number;
+  readonly step: StepPlan;
+  readonly plugin: Plugin<unknown>;
+  readonly config: unknown;
+}
+
+export interface Planned {
+  readonly plan: Plan;
+  /** Block by block, in default chain order. */
+  readonly instances: readonly Instance[];
+  /** For the operator, to be logged once. */
+  readonly warnings: readonly string[];
+}
+
+/** What a block is before its listeners are known. */
+interface Draft {
+  readonly block: ServerBlock;
+  readonly zones: readonly string[];
+  readonly settings: BlockSettings;
+  readonly steps: readonly StepPlan[];
+}
+
+/** Makes the plan. Problems are added, and the plan is only good for use when there are none. */
+export function makePlan(
+  configuration: Configuration,
+  plugins: PluginSet,
+  problems: Problem[],
+): Planned {
+  const instances: Instance[] = [];
+  const drafts = configuration.blocks.map((block, index) =>
+    draftBlock(block, index, plugins, instances, problems),
+  );
+  const listeners = new ListenerTable();
+  const prints = new Fingerprints();
+  const blocks = drafts.map((draft, index): BlockPlan => {
+    const { block, zones, settings, steps } = draft;
+    const shape = { zones, view: '', root: settings.root, steps };
+    return {
+      ...shape,
+      listeners: listeners.add(draft, index, problems),
+      directives: block.directives,
+      fingerprints: prints.of(shape, (step) => occurrencesOf(step, draft, instances, index)),
+    };
+  });
+  const used = new Set(blocks.flatMap((block) => block.steps.map((step) => step.plugin)));
+  const modules: Record<string, string> = {};
+  for (const [name, { specifier }] of plugins.byName) if (used.has(name)) modules[name] = specifier;
+  const isDebug = drafts.some((draft) => draft.settings.isDebug);
+  const withStacks = isDebug || drafts.some((draft) => draft.settings.withStacks);
+  return {
+    plan: { listeners: listeners.plans, blocks, modules, isDebug, withStacks },
+    instances,
+    warnings: [...new Set(drafts.flatMap((draft) => draft.settings.warnings))],
+  };
+}
+
+function draftBlock(
+  block: ServerBlock,
+  index: number,
+  plugins: PluginSet,
+  instances: Instance[],
+  problems: Problem[],
+): Draft {
+  const zones = [...new Set(block.keys.flatMap((key) => key.zones))];
+  const settings: BlockSettings = {
+    addresses: [],
+    root: process.cwd(),
+    isDebug: false,
+    withStacks: false,
+    warnings: [],
+  };
+  const steps: StepPlan[] = [];
+  for (const name of plugins.order) {
+    const occurrences = block.directives.filter((d) => d.name.text === name);
+    const plugin = plugins.byName.get(name)?.plugin;
+    if (occurrences.length === 0 || plugin === undefined) continue;
+    const before = problems.length;
+    const configs = plugin.syntax.parse(occurrences, { zones, root: settings.root }, problems);
+    if (problems.length > before) continue;
+    for (const [instance, config] of configs.entries()) {
+      plugin.configure?.(config, settings);
+      const step = { plugin: name, instance };
+      instances.push({ block: index, step, plugin, config });
+      if (plugin.setup !== undefined) steps.push(step);
+    }
+  }
+  return { block, zones, settings, steps: applyOrder(steps, block.order ?? []) };
+}
+
+/** The directives that made a step: its own where each occurrence is an instance, all of its plugin's where they make one. */
+function occurrencesOf(
+  step: StepPlan,
+  draft: Draft,
+  instances: readonly Instance[],
+  block: number,
+): readonly Directive[] {
+  const all = draft.block.directives.filter((d) => d.name.text === step.plugin);
+  const own = instances.filter((i) => i.block === block && i.step.plugin === step.plugin);
+  const directive = all[step.instance];
+  return own.length === all.length && directive !== undefined ? [directive] : all;
+}
+
+/** Listeners by scheme, address and port, and the zones each serves. */
+class ListenerTable {
+  readonly plans: (ListenerPlan & { readonly routes: RoutePlan[] })[] = [];
+
+  /** Adds the routes of a block; gives the indices of its listeners. */
+  add(draft: Draft, block: number, problems: Problem[]): number[] {
+    const indices = new Set<number>();
+    const addresses = draft.settings.addresses.length === 0 ? [''] : draft.settings.addresses;
+    for (const key of draft.block.keys) {
+      if (key.scheme !== 'dns') {
+        const message = `${quote(key.token.text)}: the scheme ${key.scheme} is not served, want dns`;
+        problems.push(problemAt(key.token, '', message));
+        continue;
+      }
+      for (const address of addresses) {
+        const index = this.#indexOf(key.scheme, address, key.port);
+        indices.add(index);
+        for (const zone of key.zones) {
+          const zoneIndex = draft.zones.indexOf(zone);
+          this.plans[index]?.routes.push({ zone, block, zoneIndex });
+        }
+      }
+    }
+    return [...indices];
+  }
+
+  #indexOf(scheme: ListenerPlan['scheme'], address: string, port: number): number {
+    const host = address.includes(':') ? `[${address}]` : address;
+    const text = `${scheme}://${host}:${port}`;
+    const known = this.plans.findIndex((listener) => listener.text === text);
+    if (known >= 0) return known;
+    return this.plans.push({ scheme, address, port, text, routes: [] }) - 1;
+  }
+}

@@ -1,0 +1,78 @@
+// Where the parts of a slab lie in its shared memory, and how large they are: plain numbers, the same for every thread that opens it.
+//
+//   shard 0 | shard 1 | ...      each:  counters | index | entries | blocks
+//
+// Counters, index and entries of a shard are as large as its entry limit needs; blocks take the rest of the bytes. Nothing is written before it is
+// used, so memory that was never needed is never made by the kernel.
+
+/** Bytes of a word; every offset here is in words. */
+export const WORD_BYTES = 4;
+
+/** Words of a block: one cache line. The last links to the next block of the same body. */
+export const BLOCK_WORDS = 16;
+export const PAYLOAD_WORDS = BLOCK_WORDS - 1;
+
+/** Words of an entry's header: one cache line. */
+export const ENTRY_WORDS = 16;
+
+/** Words of a shard's counters: one cache line. */
+export const SHARD_WORDS = 16;
+
+/** Entries that make another shard worth while: below, an uneven hash would waste more than less waiting for a lock saves. */
+const ENTRIES_PER_SHARD = 1024;
+
+/** More shards than any machine has threads that write at once. */
+const MAX_SHARDS = 64;
+
+/** Blocks of a shard at least: the largest body, 65535 bytes and its offsets, must find room. */
+const MIN_BLOCKS = 2048;
+
+/** An index slot gives an entry 22 bits. */
+export const MAX_ENTRIES = MAX_SHARDS * (2 ** 22 - 2);
+
+/** Largest slab: word offsets stay small integers. */
+export const MAX_SLAB_BYTES = 2 ** 32 - 2 ** 16;
+
+export interface SlabGeometry {
+  /** First word in the shared memory. */
+  readonly start: number;
+  readonly shards: number;
+  readonly shardWords: number;
+  readonly entries: number;
+  /** A power of two, at least twice `entries`: probes stay short. */
+  readonly slots: number;
+  readonly blocks: number;
+  /** Offsets within a shard. */
+  readonly indexAt: number;
+  readonly entriesAt: number;
+  readonly blocksAt: number;
+}
+
+/** A slab for `capacity` entries in about `sizeBytes`, from word `start` on. Entries are rounded down to a multiple of the shards. */
+export function slabGeometry(capacity: number, sizeBytes: number, start = 0): SlabGeometry {
+  const shards = shardsFor(capacity);
+  const entries = Math.floor(capacity / shards);
+  const slots = 2 ** Math.ceil(Math.log2(entries * 2));
+  const indexAt = SHARD_WORDS;
+  const entriesAt = indexAt + Math.ceil(slots / BLOCK_WORDS) * BLOCK_WORDS;
+  const blocksAt = entriesAt + entries * ENTRY_WORDS;
+  const room = Math.floor(sizeBytes / WORD_BYTES / shards) - blocksAt;
+  const blocks = Math.max(MIN_BLOCKS, Math.floor(room / BLOCK_WORDS));
+  const shardWords = blocksAt + blocks * BLOCK_WORDS;
+  return { start, shards, shardWords, entries, slots, blocks, indexAt, entriesAt, blocksAt };
+}
+
+/** Bytes of shared memory a slab takes. */
+export function slabBytes(g: SlabGeometry): number {
+  return g.shards * g.shardWords * WORD_BYTES;
+}
+
+/** The least that a slab for `capacity` entries can be given. */
+export function minSlabBytes(capacity: number): number {
+  return slabBytes(slabGeometry(capacity, 0));
+}
+
+function shardsFor(capacity: number): number {
+  const wanted = 2 ** Math.floor(Math.log2(Math.max(1, capacity / ENTRIES_PER_SHARD)));
+  return Math.min(MAX_SHARDS, wanted);
+}

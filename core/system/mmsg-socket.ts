@@ -1,0 +1,115 @@
+// Hot path. One UDP socket over recvmmsg and sendmmsg.
+import { type MmsgBatch, nameLengthOf } from './batch.js';
+import type { Libc } from './libc.js';
+import { EAGAIN, EINTR, ENOBUFS, MSG_DONTWAIT } from './linux.js';
+import type { Batch, UdpSocket } from './sockets.js';
+
+/** What a socket needs of its layer. */
+export interface SocketOwner {
+  /** A call failed and the socket's callback should hear of it. */
+  onPendingError(socket: MmsgSocket): void;
+  onBatch(): void;
+  onPause(socket: MmsgSocket): void;
+  onClose(socket: MmsgSocket): void;
+}
+
+export interface MmsgSocketOptions {
+  readonly fd: number;
+  readonly family: 4 | 6;
+  readonly localPort: number;
+  readonly isConnected: boolean;
+  /** Local addresses are received and sent as control messages. */
+  readonly isWildcard: boolean;
+  readonly onReadable: (socket: UdpSocket) => void;
+}
+
+export class MmsgSocket implements UdpSocket {
+  readonly fd: number;
+  readonly family: 4 | 6;
+  readonly localPort: number;
+  readonly onReadable: (socket: UdpSocket) => void;
+  isOpen = true;
+  readonly #libc: Libc;
+  readonly #owner: SocketOwner;
+  readonly #isWildcard: boolean;
+  readonly #nameLength: number;
+  /** The local port as the upper half of a socket address's first word. */
+  readonly #portWord: number;
+  /** An error that a send met; the next receive gives it. */
+  #pendingErrno = 0;
+
+  constructor(libc: Libc, owner: SocketOwner, options: MmsgSocketOptions) {
+    this.#libc = libc;
+    this.#owner = owner;
+    this.fd = options.fd;
+    this.family = options.family;
+    this.localPort = options.localPort;
+    this.onReadable = options.onReadable;
+    this.#isWildcard = options.isWildcard;
+    this.#nameLength = options.isConnected ? 0 : nameLengthOf(options.family);
+    this.#portWord = ((this.localPort >> 8) | ((this.localPort & 0xff) << 8)) << 16;
+  }
+
+  receive(into: Batch): number {
+    const batch = into as MmsgBatch;
+    if (!this.isOpen) return 0;
+    if (this.#pendingErrno !== 0) {
+      const errno = this.#pendingErrno;
+      this.#pendingErrno = 0;
+      return -errno;
+    }
+    batch.askForLocals(this.#isWildcard);
+    const { capacity, receiveHeaders } = batch;
+    const count = this.#libc.recvmmsg(this.fd, receiveHeaders, capacity, MSG_DONTWAIT, 0);
+    if (count < 0) {
+      const errno = this.#libc.errno();
+      return errno === EAGAIN || errno === EINTR ? 0 : -errno;
+    }
+    batch.takeReceived(count, this.#portWord);
+    this.#owner.onBatch();
+    return count;
+  }
+
+  send(from: Batch, first: number, count: number): number {
+    const batch = from as MmsgBatch;
+    if (!this.isOpen) return 0;
+    batch.prepareSend(first, count, this.#nameLength, this.#isWildcard);
+    const end = first + count;
+    let sent = 0;
+    let hasFailed = false;
+    for (let next = first; next < end; ) {
+      const headers = batch.sendHeaders + next * 64;
+      const taken = this.#libc.sendmmsg(this.fd, headers, end - next, MSG_DONTWAIT);
+      if (taken > 0) {
+        sent += taken;
+        next += taken;
+        continue;
+      }
+      // The message at `next` was refused. A full buffer would refuse the rest as well.
+      const errno = this.#libc.errno();
+      if (errno === EINTR) continue;
+      if (errno === EAGAIN || errno === ENOBUFS) break;
+      if (this.#nameLength > 0) {
+        // This peer cannot be reached, the others can.
+        next++;
+        continue;
+      }
+      // All go to one peer. The error may be an earlier message's (ICMP), which this call has cleared: one more try, and the owner hears of it.
+      if (hasFailed) break;
+      hasFailed = true;
+      this.#pendingErrno = errno;
+      this.#owner.onPendingError(this);
+    }
+    return sent;
+  }
+
+  pause(): void {
+    if (this.isOpen) this.#owner.onPause(this);
+  }
+
+  close(): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.#owner.onClose(this);
+  }
+}

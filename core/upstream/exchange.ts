@@ -1,0 +1,164 @@
+// Hot path. One query message on its way to an upstream: what carriers (UDP sockets, connections) and the one who asks share. Pooled.
+import type { Query } from '../chain/query.js';
+
+/** Room for a query message: header, the longest name, type and class, OPT with the longest client-subnet option. */
+export const MESSAGE_BYTES = 320;
+
+/** Most exchanges of one pool: their index and "none" fit 16 bits. */
+export const EXCHANGE_LIMIT = 65_535;
+
+/** Messages made room for at once. */
+const CHUNK = 64;
+
+/** Why an exchange came to nothing. */
+export const Failure = {
+  /** It did not: the message is under way. */
+  NONE: 0,
+  TIMEOUT: 1,
+  /** The system or the path refused: unreachable, port closed, connection broken, TLS not agreed. */
+  NETWORK: 2,
+  /** What came back is not a usable reply to the question. */
+  ANSWER: 3,
+  /** A limit of our own: no id, exchange or timer is left. Says nothing about the upstream. */
+  LIMIT: 4,
+} as const;
+export type Failure = (typeof Failure)[keyof typeof Failure];
+
+/** Who asked: told once per `send` that gave NONE, unless it cancels. The exchange has left its carrier by then. */
+export interface ExchangeOwner {
+  /** A reply with our id and question; `wire` is borrowed until this returns. TC may be set. */
+  onAnswer(x: Exchange, wire: Uint8Array, length: number): void;
+  onFailure(x: Exchange, failure: Failure): void;
+}
+
+/** A way to one upstream. */
+export interface Carrier {
+  /** Puts the message under way; with anything but NONE it is not. The owner never hears before this returns. */
+  send(x: Exchange): Failure;
+  /** Takes the message back: a reply that still comes is dropped. `isTimeout` says that the owner waited its full time. */
+  cancel(x: Exchange, isTimeout: boolean): void;
+  /** Closes what is open; what is under way fails. */
+  close(): void;
+}
+
+/** What messages are under way on, a socket or a connection: an intrusive list of them. */
+export class Link {
+  first: Exchange | null = null;
+  inFlight = 0;
+
+  add(x: Exchange): void {
+    x.link = this;
+    x.previous = null;
+    x.next = this.first;
+    if (this.first !== null) this.first.previous = x;
+    this.first = x;
+    this.inFlight++;
+  }
+
+  remove(x: Exchange): void {
+    if (x.previous === null) this.first = x.next;
+    else x.previous.next = x.next;
+    if (x.next !== null) x.next.previous = x.previous;
+    x.link = null;
+    x.next = null;
+    x.previous = null;
+    this.inFlight--;
+  }
+}
+
+export class Exchange {
+  readonly index: number;
+  /** The query message, id 0; carriers write the id into what they send. */
+  readonly message: Uint8Array;
+  length = 0;
+  /** Offset just past the question. */
+  questionEnd = 0;
+  hasOpt = false;
+
+  /** Set by the owner before `send`. */
+  owner: ExchangeOwner | null = null;
+  query: Query | null = null;
+
+  /** The carrier's: id on the wire, where it is under way, neighbours there. */
+  id = 0;
+  carrier: Carrier | null = null;
+  link: Link | null = null;
+  next: Exchange | null = null;
+  previous: Exchange | null = null;
+  /** The carrier sent it a second time already, because the connection it was on had been closed by the other side. */
+  isResent = false;
+
+  /** The owner's: attempts at upstreams so far. Bit n of a mask is upstream n. */
+  upstream = -1;
+  attempts = 0;
+  triedMask = 0;
+  timedOutMask = 0;
+  lastFailure: Failure = Failure.NONE;
+  /** Which kind of carrier the attempt is on. */
+  isStream = false;
+  /** The message was sent again without OPT after the upstream did not understand it. */
+  isPlainRetry = false;
+  timer = 0;
+  sentMs = 0;
+  deadlineMs = 0;
+
+  constructor(index: number, message: Uint8Array) {
+    this.index = index;
+    this.message = message;
+  }
+}
+
+/** The exchanges of one owner, made as they are needed and used again. */
+export class ExchangePool {
+  readonly #exchanges: Exchange[] = [];
+  readonly #free: Exchange[] = [];
+  readonly #limit: number;
+
+  constructor(limit = EXCHANGE_LIMIT) {
+    this.#limit = Math.min(limit, EXCHANGE_LIMIT);
+  }
+
+  get inUse(): number {
+    return this.#exchanges.length - this.#free.length;
+  }
+
+  at(index: number): Exchange {
+    return this.#exchanges[index] as Exchange;
+  }
+
+  /** A fresh exchange, undefined when the limit is reached. */
+  take(): Exchange | undefined {
+    if (this.#free.length === 0 && !this.#grow()) return undefined;
+    return this.#free.pop();
+  }
+
+  /** Gives an exchange back; it must be under way nowhere. */
+  give(x: Exchange): void {
+    x.owner = null;
+    x.query = null;
+    x.carrier = null;
+    x.isResent = false;
+    x.upstream = -1;
+    x.attempts = 0;
+    x.triedMask = 0;
+    x.timedOutMask = 0;
+    x.lastFailure = Failure.NONE;
+    x.isStream = false;
+    x.isPlainRetry = false;
+    x.timer = 0;
+    this.#free.push(x);
+  }
+
+  #grow(): boolean {
+    const from = this.#exchanges.length;
+    const count = Math.min(CHUNK, this.#limit - from);
+    if (count <= 0) return false;
+    const bytes = new ArrayBuffer(count * MESSAGE_BYTES);
+    for (let i = count - 1; i >= 0; i--) {
+      const message = new Uint8Array(bytes, i * MESSAGE_BYTES, MESSAGE_BYTES);
+      this.#exchanges[from + i] = new Exchange(from + i, message);
+    }
+    for (let i = count - 1; i >= 0; i--) this.#free.push(this.#exchanges[from + i] as Exchange);
+    return true;
+  }
+}

@@ -1,0 +1,66 @@
+// A worker that dies takes with it nothing but the query that killed it.
+import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import test from 'node:test';
+import { ask, queryBytes } from '../lib/client.js';
+import { startHeimdall } from '../lib/heimdall.js';
+import { freePort } from '../lib/ports.js';
+
+/** Twice what a replacement may take. */
+const RECOVERY_MS = 2_000;
+
+const CLIENTS = 40;
+
+/** Ends its worker thread as a bug in a plugin would: from a callback that no query and no promise belongs to. */
+const crash = `
+import { definePlugin, directive } from 'heimdall';
+
+export default definePlugin({
+  name: 'crash',
+  before: 'whoami',
+  syntax: directive({}),
+  setup: () => ({
+    serve(q, next) {
+      if (q.qname === 'throw.example.org.') setImmediate(() => { throw new Error('deliberate'); });
+      if (q.qname === 'exit.example.org.') process.exit(3);
+      return next(q);
+    },
+  }),
+});
+`;
+
+for (const workers of [1, 2]) {
+  for (const death of ['throw', 'exit']) {
+    test(`worker death: with ${workers}, after ${death}, every later query is answered`, async (t) => {
+      const port = await freePort();
+      const heimdall = await startHeimdall(
+        `plugin ./crash.mjs\n.:${port} {\n    bind 127.0.0.1\n    errors\n    crash\n    whoami\n}\n`,
+        { files: { 'crash.mjs': crash }, args: ['-workers', String(workers)] },
+      );
+      t.after(() => heimdall.stop());
+      assert.equal((await ask(port, 'before.example.org', 'A')).rcode, 'NOERROR');
+
+      for (let round = 0; round < 2; round++) {
+        await send(port, queryBytes(`${death}.example.org`, 'A'));
+        const startedMs = performance.now();
+        const asked = Array.from({ length: CLIENTS }, (_, i) =>
+          ask(port, `after${i}.example.org`, 'A', { tcp: i % 4 === 3 }),
+        );
+        const replies = await Promise.all(asked);
+        assert.ok(replies.every((reply) => reply.rcode === 'NOERROR'));
+        assert.ok(performance.now() - startedMs < RECOVERY_MS);
+        assert.ok(heimdall.isRunning);
+      }
+      await heimdall.waitFor(/worker.*(replac|restart|new)/i);
+    });
+  }
+}
+
+async function send(port: number, message: Uint8Array): Promise<void> {
+  const socket = createSocket('udp4');
+  socket.connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  await new Promise<void>((resolve) => socket.send(message, () => resolve()));
+  socket.close();
+}

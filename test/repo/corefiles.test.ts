@@ -1,0 +1,90 @@
+// Every configuration that is printed somewhere works. Each is started in a network of its own, in which documentation addresses are
+// local and nothing leads outside; without the rights for that it is only checked.
+import assert from 'node:assert/strict';
+import test, { after, before } from 'node:test';
+import { run } from '../lib/child.js';
+import { runHeimdall, startHeimdall } from '../lib/heimdall.js';
+import { type Namespace, startNamespace } from '../lib/namespace.js';
+import { type Fence, fencesOf, markdownFiles, readText } from '../lib/repository.js';
+import { tempFolder } from '../lib/temp-folder.js';
+import { needNamespaces, toolPath } from '../lib/tools.js';
+
+const example: Fence = { path: 'Corefile.example', line: 1, text: readText('Corefile.example') };
+const fences = [example, ...markdownFiles().flatMap((path) => fencesOf(path, 'corefile'))];
+
+const need = needNamespaces('openssl', 'dig');
+let namespace: Namespace | undefined;
+let files: Readonly<Record<string, string>> = {};
+
+before(async () => {
+  if (need.skip !== undefined) return;
+  namespace = await startNamespace('nameserver 192.0.2.53\n', [
+    'ip route add local 192.0.2.0/24 dev lo',
+    'ip route add local 198.51.100.0/24 dev lo',
+    'ip -6 route add local 2001:db8::/32 dev lo',
+    'ip link add eth0 type dummy',
+    'ip addr add 10.0.0.1/24 dev eth0',
+    'ip link set eth0 up',
+  ]);
+  files = await certificateFiles();
+});
+
+after(() => namespace?.stop());
+
+for (const fence of fences) {
+  const where = `${fence.path}:${fence.line}`;
+
+  test(`corefiles: ${where} is accepted`, async (t) => {
+    const folder = tempFolder();
+    t.after(() => folder.remove());
+    folder.write('Corefile', fence.text);
+    for (const [name, text] of Object.entries(files)) folder.write(name, text);
+    const { code, stdout, stderr } = await runHeimdall(['check', 'Corefile'], folder.path);
+    assert.equal(code, 0, `${stdout}${stderr}`);
+  });
+
+  test(`corefiles: ${where} starts and stops`, need, async () => {
+    const prefix = namespace?.prefix ?? [];
+    const heimdall = await startHeimdall(fence.text, { prefix, files, args: ['-workers', '1'] });
+    assert.equal(await heimdall.stop(), 0);
+  });
+}
+
+test(
+  'corefiles: Corefile.example answers the first dig of the README without a network',
+  need,
+  async (t) => {
+    const prefix = namespace?.prefix ?? [];
+    const heimdall = await startHeimdall(example.text, { prefix });
+    t.after(() => heimdall.stop());
+    const dig = [...prefix, toolPath('dig'), '@127.0.0.1', '-p', '1053', 'whoami.example'];
+    for (const transport of [[], ['+tcp']]) {
+      const { stdout } = await run([...dig, ...transport]);
+      assert.match(stdout, /status: NOERROR/);
+      assert.match(stdout, /^whoami\.example\.\s+0\s+IN\s+A\s+127\.0\.0\.1$/m);
+    }
+  },
+);
+
+/** A key pair under the names that examples use. */
+async function certificateFiles(): Promise<Readonly<Record<string, string>>> {
+  const key = await run([
+    toolPath('openssl'),
+    'ecparam',
+    '-name',
+    'prime256v1',
+    '-genkey',
+    '-noout',
+  ]);
+  const folder = tempFolder();
+  try {
+    const file = folder.write('key.pem', key.stdout);
+    const cert = await run([
+      toolPath('openssl'),
+      ...['req', '-new', '-x509', '-key', file, '-days', '2', '-subj', '/CN=dns.example.net'],
+    ]);
+    return { 'key.pem': key.stdout, 'cert.pem': cert.stdout, 'ca.pem': cert.stdout };
+  } finally {
+    folder.remove();
+  }
+}
