@@ -1,6 +1,7 @@
 // The whole public authoring API: everything a plugin imports from the server.
 export { DnsError, type ErrorCode } from './chain/errors.js';
 export {
+  type BlockSettings,
   type Control,
   definePlugin,
   type Handler,
@@ -18,9 +19,10 @@ export {
 } from './chain/query.js';
 export { Reply } from './chain/reply.js';
 export * from './chain/services.js';
-export { TIMERS } from './container/tokens.js';
+export { SOCKETS, TIMERS } from './container/tokens.js';
 export { type DirectiveSyntax, directive } from './corefile/directive.js';
 export { Field, type ValueOf } from './corefile/field.js';
+export { zonesOfArgument } from './corefile/keys.js';
 export { custom, flag, tuple, words, zones } from './corefile/lines.js';
 export type { Directive, Problem, Property, Token as ConfigToken } from './corefile/model.js';
 export { either } from './corefile/problems.js';
@@ -42,6 +44,14 @@ export {
   value,
   zone,
 } from './corefile/values.js';
+export * from './memory/cells.js';
+export type { Batch, Endpoint, SocketLayer } from './system/sockets.js';
+export * from './upstream/exchange.js';
+export { dropOpt, isBareRefusal, writeQuery, writeQuestion } from './upstream/message.js';
+export { random16, randomBelow } from './upstream/random.js';
+export { StreamPool } from './upstream/stream-pool.js';
+export { createTlsContext, type StreamTls, type TlsMaterial } from './upstream/stream-socket.js';
+export { type CarrierCounters, createReceiveBatch, UdpPool } from './upstream/udp-pool.js';
 export { type MessageBuilder, Section, type SoaData, type SrvData } from './wire/builder.js';
 export * from './wire/constants.js';
 export { findOption, optionEnd } from './wire/edns.js';

@@ -20,6 +20,10 @@ const long = message(60, true);
 q.out.set(hit);
 
 run('hit, written into the send slot already', q, (c) => c.replyWire(c.out, hit.length, 0));
+run('hit, question in another case', q, (c) => {
+  c.out[13] = 0x77;
+  return c.replyWire(c.out, hit.length, 0);
+});
 run('hit, client without OPT', plain, (c) => c.replyWire(c.out, hit.length, 0));
 run('borrowed, no OPT (copy)', q, (c) => c.replyWire(hit, hit.length, 0));
 run('borrowed, OPT not looked for', q, (c) => c.replyWire(upstream, upstream.length));
@@ -36,6 +40,13 @@ function run(name: string, client: Query, make: (client: Query) => Reply): void 
 }
 
 function message(answers: number, hasOpt: boolean): Uint8Array {
+  const opt = {
+    type: 'OPT',
+    name: '.',
+    udpPayloadSize: 1232,
+    extendedRcode: 0,
+    ednsVersion: 0,
+  } as const;
   const packet: Packet = {
     type: 'response',
     questions: [{ type: 'A', name: 'www.example.org' }],
@@ -45,9 +56,7 @@ function message(answers: number, hasOpt: boolean): Uint8Array {
       ttl: 300,
       data: `192.0.2.${i}`,
     })),
-    additionals: hasOpt
-      ? [{ type: 'OPT', name: '.', udpPayloadSize: 1232, flags: 0, options: [] }]
-      : [],
+    additionals: hasOpt ? [{ ...opt, flags: 0, flag_do: false, options: [] }] : [],
   };
   const bytes = encode(packet);
   return shared(bytes, bytes.length);

@@ -107,13 +107,21 @@ function sealHeader(q: Query, rcode: number, out: Uint8Array, body: number): num
 /** Puts the client's own spelling in place of the question, when it is the client's question but for case. */
 function restoreQuestion(q: Query, out: Uint8Array, body: number): void {
   const wire = q.wire;
-  const folded = q.folded;
-  const end = q.qnameEnd;
-  if (end + 4 > body) return;
-  for (let i = end; i < end + 4; i++) if (out[i] !== wire[i]) return;
+  const end = q.qnameEnd + 4;
+  if (end > body) return;
+  // Nearly always it is there already: comparing first makes 46 ns of 80 for a cache hit (bench/micro/finish.ts).
+  let i = QNAME_OFFSET;
+  while (i < end && out[i] === wire[i]) i++;
+  if (i < end) respellQuestion(q, out, i);
+}
+
+function respellQuestion(q: Query, out: Uint8Array, from: number): void {
+  const { wire, folded, qnameEnd } = q;
+  const fold = FOLD;
+  for (let i = qnameEnd; i < qnameEnd + 4; i++) if (out[i] !== wire[i]) return;
   // What was copied before a difference is found only changed its case.
-  for (let i = QNAME_OFFSET; i < end; i++) {
-    if (FOLD[out[i] as number] !== folded[i - QNAME_OFFSET]) return;
+  for (let i = from; i < qnameEnd; i++) {
+    if (fold[out[i] as number] !== folded[i - QNAME_OFFSET]) return;
     out[i] = wire[i] as number;
   }
 }

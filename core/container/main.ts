@@ -3,7 +3,7 @@ import 'reflect-metadata';
 import { type DependencyContainer, instanceCachingFactory, container as root } from 'tsyringe';
 import { stepInfo } from '../chain/build.js';
 import { CoarseClock } from '../chain/clock.js';
-import type { Plan, StepPlan } from '../chain/plan.js';
+import type { BlockPlan, Plan, StepPlan } from '../chain/plan.js';
 import {
   type Clock,
   type ControlServices,
@@ -12,7 +12,7 @@ import {
   token,
 } from '../chain/services.js';
 import { MetricRegistry } from '../metrics/registry.js';
-import { ThreadMetrics } from '../metrics/scope.js';
+import { type ThreadMetrics, threadMetrics } from '../metrics/scope.js';
 import { Slice } from '../metrics/slice.js';
 import type { Endpoints, ProcessState } from './process.js';
 import { resolve } from './resolve.js';
@@ -24,11 +24,15 @@ const THREAD_METRICS = token<ThreadMetrics>('ThreadMetrics');
 
 /** What the main thread is given. */
 export interface MainParts {
-  readonly plan: Plan;
-  readonly workers: number;
   /** A logger for a plugin, for the server itself with ''. */
   loggerFor(plugin: string): Logger;
   makeEndpoints(): Endpoints;
+}
+
+/** What the control parts of one configuration are told. */
+export interface BlockParts {
+  readonly plan: Plan;
+  readonly workers: number;
   /** The state of the process as a block sees it. */
   stateFor(block: number): ProcessState;
 }
@@ -36,8 +40,8 @@ export interface MainParts {
 export interface ComposedMain {
   readonly registry: MetricRegistry;
   readonly metrics: ThreadMetrics;
-  /** What the control part of a plugin gets. */
-  servicesFor(step: StepPlan, block: number): ControlServices;
+  /** What the control part of each occurrence of a plugin gets. */
+  blocks(parts: BlockParts): (step: StepPlan, block: number) => ControlServices;
 }
 
 /** Makes what all control parts share. */
@@ -52,23 +56,12 @@ export function composeMain(parts: MainParts): ComposedMain {
   provide(ENDPOINTS, () => parts.makeEndpoints());
   provide(THREAD_METRICS, (c) => {
     const thread = resolve(c, REGISTRY).addThread();
-    const log = parts.loggerFor('');
-    return new ThreadMetrics(new Slice((note) => thread.take(note)), (name) =>
-      log.warning(`no room for metric ${name}: it and further new series are not counted`),
-    );
-  });
-  const blocks = parts.plan.blocks.map((_, block) => {
-    const child = container.createChildContainer();
-    child.register<ProcessState>(PROCESS.symbol, {
-      useFactory: instanceCachingFactory(() => parts.stateFor(block)),
-    });
-    return child;
+    return threadMetrics(new Slice((note) => thread.take(note)), parts.loggerFor(''));
   });
   return {
     registry: resolve(container, REGISTRY),
     metrics: resolve(container, THREAD_METRICS),
-    servicesFor: (step, block) =>
-      servicesOf(blocks[block] as DependencyContainer, parts, step, block),
+    blocks: (blockParts) => composeBlocks(container, parts, blockParts),
   };
 }
 
@@ -82,22 +75,29 @@ class LiveClock implements Clock {
   }
 }
 
-function servicesOf(
+function composeBlocks(
   container: DependencyContainer,
   parts: MainParts,
-  step: StepPlan,
-  block: number,
-): ControlServices {
-  const { plan, workers } = parts;
-  const blockPlan = plan.blocks[block];
-  if (blockPlan === undefined) throw new Error(`no server block ${block}`);
-  return {
-    log: parts.loggerFor(step.plugin),
-    metrics: resolve(container, THREAD_METRICS).scope(step.plugin),
-    clock: resolve(container, CLOCK),
-    block: stepInfo(blockPlan, step),
-    servers: plan.listeners.map((listener) => listener.text),
-    workers,
-    get: (wanted) => resolve(container, wanted),
+  { plan, workers, stateFor }: BlockParts,
+): (step: StepPlan, block: number) => ControlServices {
+  const servers = plan.listeners.map((listener) => listener.text);
+  const blocks = plan.blocks.map((_, block) => {
+    const child = container.createChildContainer();
+    child.register<ProcessState>(PROCESS.symbol, {
+      useFactory: instanceCachingFactory(() => stateFor(block)),
+    });
+    return child;
+  });
+  return (step, block) => {
+    const own = blocks[block] as DependencyContainer;
+    return {
+      log: parts.loggerFor(step.plugin),
+      metrics: resolve(own, THREAD_METRICS).scope(step.plugin),
+      clock: resolve(own, CLOCK),
+      block: stepInfo(plan.blocks[block] as BlockPlan, step),
+      servers,
+      workers,
+      get: (wanted) => resolve(own, wanted),
+    };
   };
 }

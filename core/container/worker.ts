@@ -13,7 +13,7 @@ import {
   token,
 } from '../chain/services.js';
 import type { MetricsNote } from '../metrics/notes.js';
-import { ThreadMetrics } from '../metrics/scope.js';
+import { type ThreadMetrics, threadMetrics } from '../metrics/scope.js';
 import { Slice } from '../metrics/slice.js';
 import { DataPlane, type ListenSocket } from '../server/data-plane.js';
 import { createSocketLayer } from '../system/layer.js';
@@ -70,13 +70,6 @@ export function composeWorker(parts: WorkerParts): ComposedWorker {
       (resolve(container, TIMERS) as TimerWheel).close();
     },
   };
-}
-
-/** Metrics of a thread, which say in the log when their memory is full. */
-export function threadMetrics(slice: Slice, log: Logger): ThreadMetrics {
-  return new ThreadMetrics(slice, (name) =>
-    log.warning(`no room for metric ${name}: it and further new series are not counted`),
-  );
 }
 
 function makeDataPlane(container: DependencyContainer, parts: WorkerParts): DataPlane {

@@ -68,7 +68,9 @@ async function importDefault(url: string): Promise<unknown> {
  * with it, whose replies would not be this server's replies.
  */
 function isNative(url: string): boolean {
-  if (TYPESCRIPT.has(extname(url)) && !('typescript' in process.features)) return false;
+  // Since Node 22.6; false where stripping types is switched off.
+  const { typescript } = process.features as { readonly typescript?: unknown };
+  if (TYPESCRIPT.has(extname(url)) && !typescript) return false;
   try {
     const api = createRequire(url).resolve(API_PACKAGE);
     return (

@@ -26,6 +26,8 @@ export interface Instance {
   readonly step: StepPlan;
   readonly plugin: Plugin<unknown>;
   readonly config: unknown;
+  /** The directives that made it: one of its own, or all of its plugin's where they make one instance. */
+  readonly directives: readonly Directive[];
 }
 
 export interface Planned {
@@ -63,7 +65,10 @@ export function makePlan(
       ...shape,
       listeners: listeners.add(draft, index, problems),
       directives: block.directives,
-      fingerprints: prints.of(shape, (step) => occurrencesOf(step, draft, instances, index)),
+      fingerprints: prints.of(
+        shape,
+        (step) => instances.find((instance) => instance.step === step)?.directives ?? [],
+      ),
     };
   });
   const used = new Set(blocks.flatMap((block) => block.steps.map((step) => step.plugin)));
@@ -104,24 +109,15 @@ function draftBlock(
     for (const [instance, config] of configs.entries()) {
       plugin.configure?.(config, settings);
       const step = { plugin: name, instance };
-      instances.push({ block: index, step, plugin, config });
+      const directives =
+        configs.length === occurrences.length
+          ? occurrences.slice(instance, instance + 1)
+          : occurrences;
+      instances.push({ block: index, step, plugin, config, directives });
       if (plugin.setup !== undefined) steps.push(step);
     }
   }
   return { block, zones, settings, steps: applyOrder(steps, block.order ?? []) };
-}
-
-/** The directives that made a step: its own where each occurrence is an instance, all of its plugin's where they make one. */
-function occurrencesOf(
-  step: StepPlan,
-  draft: Draft,
-  instances: readonly Instance[],
-  block: number,
-): readonly Directive[] {
-  const all = draft.block.directives.filter((d) => d.name.text === step.plugin);
-  const own = instances.filter((i) => i.block === block && i.step.plugin === step.plugin);
-  const directive = all[step.instance];
-  return own.length === all.length && directive !== undefined ? [directive] : all;
 }
 
 /** Listeners by scheme, address and port, and the zones each serves. */

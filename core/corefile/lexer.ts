@@ -47,10 +47,9 @@ export function lex(text: string, file: string): Lexed {
       at = quoted.end;
       line += countLines(quoted.text);
       // A quote that opens at the very end is no token at all.
-      if (quoted.isClosed || quoted.text !== '') {
-        const token = add(quoted.text, start);
-        if (!quoted.isClosed) openQuote = token;
-      }
+      const isToken = quoted.isClosed || quoted.text !== '';
+      const token = isToken ? add(quoted.text, start) : { text: '', file, line, startsLine: true };
+      if (!quoted.isClosed) openQuote = token;
     } else {
       const end = endOfWord(text, at);
       const word = text.slice(at, end).replaceAll('\r', '');

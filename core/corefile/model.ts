@@ -38,12 +38,22 @@ export interface ServerBlock {
   readonly directives: readonly Directive[];
   /** Chain order given by an `order` directive in this block: plugin names in front-to-back order; undefined for the default. */
   readonly order: readonly string[] | undefined;
+  /** Where that directive stands. */
+  readonly orderAt?: Token;
 }
 
 export interface Configuration {
   readonly blocks: readonly ServerBlock[];
-  /** Third-party plugins named by `plugin PATH|PACKAGE` lines at the top, resolved to what `import()` takes. */
-  readonly plugins: readonly { readonly token: Token; readonly specifier: string }[];
+  readonly plugins: readonly PluginLine[];
+}
+
+/** A third-party plugin named by a `plugin PATH|PACKAGE` line outside the server blocks. */
+export interface PluginLine {
+  readonly token: Token;
+  /** A file URL for a path, else the package's name. */
+  readonly specifier: string;
+  /** Absolute directory of the file that names it: where a package is looked for. */
+  readonly directory: string;
 }
 
 /** A configuration error with its place; printed as `FILE:LINE: DIRECTIVE: MESSAGE`. */

@@ -1,15 +1,10 @@
 // Hot path. Bodies of entries as chains of equal blocks: any free block fits any body, so no size can run out while others have room.
-import { BLOCK_WORDS, PAYLOAD_WORDS, type SlabGeometry } from './geometry.js';
+import { BLOCK_WORDS, INLINE_WORDS, PAYLOAD_WORDS, type SlabGeometry } from './geometry.js';
 import { Shard } from './shard.js';
 
-/** By how many bytes of it count: the mask of a last word, in the byte order of the machine. */
-const LAST_WORD = new Int32Array(
-  Uint8Array.of(255, 255, 255, 255, 255, 0, 0, 0, 255, 255, 0, 0, 255, 255, 255, 0).buffer,
-);
-
-/** Blocks that a body of `words` takes. */
+/** Blocks that a body of `words` takes beside what its entry holds. */
 export function blocksFor(words: number): number {
-  return Math.ceil(words / PAYLOAD_WORDS);
+  return words <= INLINE_WORDS ? 0 : Math.ceil((words - INLINE_WORDS) / PAYLOAD_WORDS);
 }
 
 /** The blocks of one slab. A block is named by its number in its shard, from 1; 0 is none. Writers hold the shard's lock. */
@@ -29,12 +24,13 @@ export class Blocks {
     return this.#count - this.#words[shard + Shard.BLOCKS_USED]!;
   }
 
-  /** Writes the first `count` words, one at least, of `from` into a new chain and returns its first block. There must be room. */
+  /** Writes the words of `from` from INLINE_WORDS to `count` into a new chain and returns its first block, 0 when there are none. There must be room. */
   write(shard: number, from: Int32Array, count: number): number {
+    if (count <= INLINE_WORDS) return 0;
     const words = this.#words;
     const first = this.#take(shard);
     let at = shard + this.#at + first * BLOCK_WORDS;
-    for (let done = 0; ; ) {
+    for (let done = INLINE_WORDS; ; ) {
       const end = Math.min(done + PAYLOAD_WORDS, count);
       for (let to = at; done < end; done++, to++) words[to] = from[done]!;
       if (done === count) break;
@@ -48,8 +44,9 @@ export class Blocks {
 
   /** Gives the chain of a body of `count` words back. */
   release(shard: number, first: number, count: number): void {
-    const words = this.#words;
     const blocks = blocksFor(count);
+    if (blocks === 0) return;
+    const words = this.#words;
     let last = shard + this.#at + first * BLOCK_WORDS;
     for (let i = 1; i < blocks; i++) {
       last = shard + this.#at + words[last + PAYLOAD_WORDS]! * BLOCK_WORDS;
@@ -63,30 +60,12 @@ export class Blocks {
   copy(shard: number, first: number, count: number, into: Int32Array, at: number): boolean {
     const words = this.#words;
     let block = first;
-    for (let left = count; block > 0 && block <= this.#count; left -= PAYLOAD_WORDS) {
+    let done = 0;
+    while (block > 0 && block <= this.#count) {
       const from = shard + this.#at + block * BLOCK_WORDS;
-      const to = at + count - left;
-      const end = left < PAYLOAD_WORDS ? left : PAYLOAD_WORDS;
-      for (let i = 0; i < end; i++) into[to + i] = words[from + i]!;
-      if (left <= PAYLOAD_WORDS) return true;
-      block = words[from + PAYLOAD_WORDS]!;
-    }
-    return false;
-  }
-
-  /** Whether a chain starts with the first `bytes` bytes of `key`. Without lock: anything for a torn chain, but it ends. */
-  startsWith(shard: number, first: number, key: Uint32Array, bytes: number): boolean {
-    const words = this.#words;
-    const count = (bytes + 3) >> 2;
-    const mask = LAST_WORD[bytes & 3]!;
-    let block = first;
-    for (let done = 0; block > 0 && block <= this.#count; ) {
-      const from = shard + this.#at + block * BLOCK_WORDS;
-      const end = Math.min(done + PAYLOAD_WORDS, count);
-      for (let at = from; done < end; done++, at++) {
-        const differing = words[at]! ^ key[done]!;
-        if (differing !== 0 && (done < count - 1 || (differing & mask) !== 0)) return false;
-      }
+      const end = Math.min(PAYLOAD_WORDS, count - done);
+      for (let i = 0; i < end; i++) into[at + done + i] = words[from + i]!;
+      done += end;
       if (done === count) return true;
       block = words[from + PAYLOAD_WORDS]!;
     }

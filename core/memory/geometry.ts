@@ -8,15 +8,20 @@
 /** Bytes of a word; every offset here is in words. */
 export const WORD_BYTES = 4;
 
-/** Words of a block: one cache line. The last links to the next block of the same body. */
-export const BLOCK_WORDS = 16;
+/** Words of a cache line. */
+const LINE_WORDS = 16;
+
+/** Words of an entry: its header and the first words of its body, so that a look-up waits for memory once after the index, not once per part. */
+export const HEADER_WORDS = LINE_WORDS;
+export const INLINE_WORDS = 2 * LINE_WORDS;
+export const ENTRY_WORDS = HEADER_WORDS + INLINE_WORDS;
+
+/** Words of a block, which holds more of a body; the last one links to the next block. */
+export const BLOCK_WORDS = LINE_WORDS;
 export const PAYLOAD_WORDS = BLOCK_WORDS - 1;
 
-/** Words of an entry's header: one cache line. */
-export const ENTRY_WORDS = 16;
-
-/** Words of a shard's counters: one cache line. */
-export const SHARD_WORDS = 16;
+/** Words of a shard's counters. */
+export const SHARD_WORDS = LINE_WORDS;
 
 /** Entries that make another shard worth while: below, an uneven hash would waste more than less waiting for a lock saves. */
 const ENTRIES_PER_SHARD = 1024;
@@ -24,14 +29,11 @@ const ENTRIES_PER_SHARD = 1024;
 /** More shards than any machine has threads that write at once. */
 const MAX_SHARDS = 64;
 
-/** Blocks of a shard at least: the largest body, 65535 bytes and its offsets, must find room. */
-const MIN_BLOCKS = 2048;
+/** Blocks of a shard at least: the largest body, 65535 bytes and the offsets of its records, must find room. */
+const MIN_BLOCKS = 1536;
 
-/** An index slot gives an entry 22 bits. */
-export const MAX_ENTRIES = MAX_SHARDS * (2 ** 22 - 2);
-
-/** Largest slab: word offsets stay small integers. */
-export const MAX_SLAB_BYTES = 2 ** 32 - 2 ** 16;
+/** The most entries: an index slot gives an entry 22 bits. */
+export const MAX_ENTRIES = MAX_SHARDS * (2 ** 22 - 1);
 
 export interface SlabGeometry {
   /** First word in the shared memory. */
@@ -54,7 +56,7 @@ export function slabGeometry(capacity: number, sizeBytes: number, start = 0): Sl
   const entries = Math.floor(capacity / shards);
   const slots = 2 ** Math.ceil(Math.log2(entries * 2));
   const indexAt = SHARD_WORDS;
-  const entriesAt = indexAt + Math.ceil(slots / BLOCK_WORDS) * BLOCK_WORDS;
+  const entriesAt = indexAt + Math.ceil(slots / LINE_WORDS) * LINE_WORDS;
   const blocksAt = entriesAt + entries * ENTRY_WORDS;
   const room = Math.floor(sizeBytes / WORD_BYTES / shards) - blocksAt;
   const blocks = Math.max(MIN_BLOCKS, Math.floor(room / BLOCK_WORDS));

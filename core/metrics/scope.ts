@@ -1,5 +1,5 @@
 // Metrics of one thread by name and labels: registering twice gives the same cells.
-import type { Counter, Gauge, Histogram, Labels, Metrics } from '../chain/services.js';
+import type { Counter, Gauge, Histogram, Labels, Logger, Metrics } from '../chain/services.js';
 import { cellsOf, type MetricType } from './notes.js';
 import { CounterCell, GaugeCell, HistogramCells, type Slice } from './slice.js';
 
@@ -94,6 +94,13 @@ export class ThreadMetrics {
     this.#isFull = true;
     this.#onFull(name);
   }
+}
+
+/** Metrics of a thread that say in its log when their memory is full. */
+export function threadMetrics(slice: Slice, log: Logger): ThreadMetrics {
+  return new ThreadMetrics(slice, (name) =>
+    log.warning(`no room for metric ${name}: it and further new series are not counted`),
+  );
 }
 
 function cellOver(

@@ -84,10 +84,11 @@ export class DataPlane {
     sockets.start();
   }
 
-  /** Names of the plugins that are not ready, each once. */
-  notReady(): string[] {
+  /** Names of the plugins that are not ready, each once; of all server blocks or of one. */
+  notReady(block?: number): string[] {
     const names = new Set<string>();
-    for (const chain of this.#chains) {
+    const chains = block === undefined ? this.#chains : this.#chains.slice(block, block + 1);
+    for (const chain of chains) {
       for (const { plugin, handler } of chain.steps) {
         if (handler.ready !== undefined && !handler.ready()) names.add(plugin);
       }

@@ -207,7 +207,7 @@ class DgramSocket implements UdpSocket {
       if (this.#unsent + (this.#waiting?.length ?? 0) >= SEND_LIMIT) break;
       const bytes = slot.slice(0, length);
       if (this.#isConnected) this.#sendConnected(bytes);
-      else this.#sendTo(bytes, decodeAddress(from.peers[i] as Uint8Array));
+      else if (!this.#sendTo(bytes, decodeAddress(from.peers[i] as Uint8Array))) continue;
       sent++;
     }
     return sent;
@@ -241,7 +241,7 @@ class DgramSocket implements UdpSocket {
   #create(): Socket {
     const socket = createSocket({
       type: this.family === 4 ? 'udp4' : 'udp6',
-      ipv6Only: true,
+      ipv6Only: this.family === 6,
       // Every address here is numeric already: no thread of the resolver pool, and no tick, per datagram.
       lookup: (address, _options, done) => done(null, address, this.family),
     });
@@ -286,10 +286,11 @@ class DgramSocket implements UdpSocket {
     this.#socket.send(bytes, this.#onSent);
   }
 
-  #sendTo(bytes: Uint8Array, peer: Endpoint | undefined): void {
-    if (peer === undefined || peer.port === 0) return;
+  #sendTo(bytes: Uint8Array, peer: Endpoint | undefined): boolean {
+    if (peer === undefined || peer.port === 0) return false;
     this.#unsent++;
     this.#socket.send(bytes, peer.port, peer.address, this.#onSent);
+    return true;
   }
 
   readonly #onSent = (error: Error | null): void => {

@@ -32,6 +32,7 @@ export interface Libc {
     address: Uint8Array,
     addressLength: number,
   ): number;
+  recv(fd: number, bytes: Uint8Array, length: number, flags: number): number;
   epoll_create1(flags: number): number;
   epoll_ctl(epoll: number, operation: number, fd: number, event: Uint8Array): number;
   epoll_wait(epoll: number, events: number, count: number, timeoutMs: number): number;
@@ -69,6 +70,7 @@ const SIGNATURES: Readonly<Record<Call, readonly [string, string[]]>> = {
   recvmmsg: ['int', ['int', 'int64', 'uint', 'int', 'int64']],
   sendmmsg: ['int', ['int', 'int64', 'uint', 'int']],
   sendto: ['long', ['int', 'void*', 'size_t', 'int', 'void*', 'uint']],
+  recv: ['long', ['int', 'void*', 'size_t', 'int']],
   epoll_create1: ['int', ['int']],
   epoll_ctl: ['int', ['int', 'int', 'int', 'void*']],
   epoll_wait: ['int', ['int', 'int64', 'int', 'int']],

@@ -1,6 +1,6 @@
 // A directive's text through the real parser and a plugin's syntax: what a configuration test states.
 import type { Plugin } from '../chain/handler.js';
-import type { Problem } from '../corefile/model.js';
+import type { Directive, Problem, Token } from '../corefile/model.js';
 import { parseCorefile } from '../corefile/parser.js';
 import { formatProblem } from '../corefile/problems.js';
 
@@ -34,10 +34,24 @@ function parsed<Config>(
     defaultPort: 53,
     knownDirectives: [plugin.name],
   });
-  const found: Problem[] = [...problems];
+  const found: Problem[] = problems.map(lineUp);
   const block = configuration.blocks[0];
-  const occurrences = block?.directives.filter((d) => d.name.text === plugin.name) ?? [];
+  const own = block?.directives.filter((d) => d.name.text === plugin.name) ?? [];
+  const occurrences = own.map(directiveUp);
   const context = { zones: block?.keys.flatMap((key) => key.zones) ?? [], root: process.cwd() };
   const configs = block === undefined ? [] : plugin.syntax.parse(occurrences, context, found);
-  return { configs, problems: found.map((p) => ({ ...p, line: p.line - 1 })) };
+  return { configs, problems: found };
+}
+
+/** The same, one line further up. */
+function lineUp<T extends Token | Problem>(placed: T): T {
+  return { ...placed, line: placed.line - 1 };
+}
+
+function directiveUp({ name, args, properties }: Directive): Directive {
+  return {
+    name: lineUp(name),
+    args: args.map(lineUp),
+    properties: properties.map((p) => ({ name: lineUp(p.name), args: p.args.map(lineUp) })),
+  };
 }

@@ -79,7 +79,8 @@ export function foldInto(
   into: Uint8Array,
   at: number,
 ): void {
-  for (let i = 0; i < length; i++) into[at + i] = FOLD[wire[offset + i]!]!;
+  const fold = FOLD;
+  for (let i = 0; i < length; i++) into[at + i] = fold[wire[offset + i]!]!;
 }
 
 /** Whether two runs of `length` bytes are the same but for the case of ASCII letters. */
@@ -90,8 +91,9 @@ export function equalFolded(
   bOffset: number,
   length: number,
 ): boolean {
+  const fold = FOLD;
   for (let i = 0; i < length; i++) {
-    if (FOLD[a[aOffset + i]!] !== FOLD[b[bOffset + i]!]) return false;
+    if (fold[a[aOffset + i]!] !== fold[b[bOffset + i]!]) return false;
   }
   return true;
 }

@@ -10,7 +10,7 @@ export default definePlugin({
   name: 'dedupe',
   syntax: directive({
     block: {
-      // More queries than there can be flights do not wait in the server at all.
+      // The server as a whole lets no more queries than this wait.
       waiters: integer({ min: 1, max: MAX_FLIGHTS }).or(WAITERS),
     },
   }).once(),

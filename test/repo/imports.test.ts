@@ -152,7 +152,8 @@ function packageOf(module: string): string {
 }
 
 function isDeclared(module: string): boolean {
-  return declared.includes(packageOf(module));
+  // The package itself stands in the texts of plugins that tests write.
+  return declared.includes(packageOf(module)) || packageOf(module) === 'heimdall';
 }
 
 function written({ file, module }: Import): string {

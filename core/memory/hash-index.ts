@@ -18,7 +18,7 @@ export function tagOf(high: number): number {
 }
 
 /** Writers' side of the index; they hold the shard's lock. */
-export class Index {
+export class HashIndex {
   readonly #words: Int32Array;
   readonly #at: number;
   readonly #entriesAt: number;
@@ -50,7 +50,7 @@ export class Index {
     return false;
   }
 
-  /** Puts `entry`, of the same hash, in the place of `old`. */
+  /** Puts `entry`, of the same hash, in the place of `old`, which must be there. */
   replace(shard: number, low: number, old: number, entry: number): void {
     const at = shard + this.#at + this.#slotOf(shard, low, old);
     Atomics.store(this.#words, at, (this.#words[at]! & ~ENTRY_MASK) | entry);
@@ -61,6 +61,7 @@ export class Index {
     const words = this.#words;
     const base = shard + this.#at;
     let gap = this.#slotOf(shard, low, entry);
+    if (gap < 0) return;
     let slot = gap;
     for (;;) {
       slot = (slot + 1) & this.#mask;
@@ -83,9 +84,10 @@ export class Index {
 
   #slotOf(shard: number, low: number, entry: number): number {
     let slot = low & this.#mask;
-    while ((this.#words[shard + this.#at + slot]! & ENTRY_MASK) !== entry) {
+    for (let probe = 0; probe < MAX_PROBES; probe++) {
+      if ((this.#words[shard + this.#at + slot]! & ENTRY_MASK) === entry) return slot;
       slot = (slot + 1) & this.#mask;
     }
-    return slot;
+    return -1;
   }
 }

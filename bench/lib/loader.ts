@@ -1,0 +1,232 @@
+// Closed-loop load over UDP: every socket keeps a window of queries outstanding. A tight loop that blocks its thread: run it in a process of
+// its own (load-process.ts).
+import { addressBytes, familyOf } from '../../core/system/address.js';
+import { MmsgBatch } from '../../core/system/batch.js';
+import { type Libc, requireLibc, systemError } from '../../core/system/libc.js';
+import { EPOLL_CTL_ADD, EPOLL_EVENT_BYTES, EPOLLIN, SOCK_DGRAM } from '../../core/system/linux.js';
+import { MmsgSocket } from '../../core/system/mmsg-socket.js';
+import { localPortOf, makeSocket, setBuffers } from '../../core/system/open.js';
+import { createQuestions, type QuestionOptions, type Questions } from './questions.js';
+import { LatencyHistogram } from './stats.js';
+
+export interface LoadOptions extends QuestionOptions {
+  readonly address: string;
+  readonly port: number;
+  readonly seconds: number;
+  readonly sockets: number;
+  /** Queries outstanding on each socket. */
+  readonly window: number;
+  /** Queries/s of all sockets together; 0 sends as fast as answers come. */
+  readonly rate: number;
+  /** After this long an unanswered query counts as lost and makes room for another. */
+  readonly timeoutMs: number;
+}
+
+export interface LoadResult {
+  readonly seconds: number;
+  readonly sent: number;
+  readonly received: number;
+  readonly lost: number;
+  readonly perSecond: number;
+  /** Answers by rcode, 0 to 15. */
+  readonly rcodes: readonly number[];
+  /** From the send to the receive call, in microseconds. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+}
+
+export const DEFAULT_LOAD: Omit<LoadOptions, 'port'> = {
+  address: '127.0.0.1',
+  seconds: 3,
+  sockets: 8,
+  window: 32,
+  rate: 0,
+  timeoutMs: 500,
+  kind: 'zipf',
+  names: 10_000,
+  exponent: 0.9,
+  suffix: 'example.org',
+  seed: 1,
+  edns: 'none',
+};
+
+const BATCH = 64;
+/** Answers are not read beyond the header. */
+const SLOT_BYTES = 1472;
+const IDS = 65_536;
+const WAIT_MS = 1;
+
+/** Loads `options.address` for `options.seconds` and returns what came of it. Blocks the thread. */
+export function generateLoad(options: LoadOptions): LoadResult {
+  const load = new Load(requireLibc(), options);
+  try {
+    return load.run();
+  } finally {
+    load.close();
+  }
+}
+
+class LoadSocket {
+  readonly socket: MmsgSocket;
+  /** When the query with each id was sent; 0 when it is not outstanding. */
+  readonly sentMs = new Float64Array(IDS);
+  outstanding = 0;
+  /** Ids count up and wrap; those before `oldestId` are settled. */
+  nextId = 0;
+  oldestId = 0;
+
+  constructor(socket: MmsgSocket) {
+    this.socket = socket;
+  }
+}
+
+class Load {
+  readonly #libc: Libc;
+  readonly #options: LoadOptions;
+  readonly #sockets: LoadSocket[] = [];
+  readonly #questions: Questions;
+  readonly #out: MmsgBatch;
+  readonly #in: MmsgBatch;
+  readonly #latency = new LatencyHistogram();
+  readonly #rcodes = new Float64Array(16);
+  readonly #epoll: number;
+  readonly #events: Uint8Array;
+  #sent = 0;
+  #received = 0;
+  #lost = 0;
+
+  constructor(libc: Libc, options: LoadOptions) {
+    this.#libc = libc;
+    this.#options = options;
+    this.#questions = createQuestions(options);
+    this.#out = new MmsgBatch(libc, BATCH, 320);
+    this.#in = new MmsgBatch(libc, BATCH, SLOT_BYTES);
+    this.#epoll = libc.epoll_create1(0);
+    this.#events = new Uint8Array(new SharedArrayBuffer(EPOLL_EVENT_BYTES));
+    for (let i = 0; i < options.sockets; i++) this.#sockets.push(this.#open());
+  }
+
+  run(): LoadResult {
+    const startMs = performance.now();
+    const endMs = startMs + this.#options.seconds * 1000;
+    const events = this.#libc.addressOf(this.#events);
+    let nowMs = startMs;
+    while (nowMs < endMs) {
+      let taken = 0;
+      for (const s of this.#sockets) {
+        taken += this.#receive(s);
+        nowMs = performance.now();
+        this.#expire(s, nowMs);
+        this.#fill(s, nowMs, startMs);
+      }
+      if (taken === 0) this.#libc.epoll_wait(this.#epoll, events, 1, WAIT_MS);
+    }
+    const seconds = (nowMs - startMs) / 1000;
+    return {
+      seconds,
+      sent: this.#sent,
+      received: this.#received,
+      lost: this.#lost,
+      perSecond: this.#received / seconds,
+      rcodes: [...this.#rcodes],
+      p50: this.#latency.percentile(0.5),
+      p99: this.#latency.percentile(0.99),
+      p999: this.#latency.percentile(0.999),
+      max: Math.round(this.#latency.max),
+    };
+  }
+
+  close(): void {
+    for (const { socket } of this.#sockets) this.#libc.close(socket.fd);
+    this.#libc.close(this.#epoll);
+  }
+
+  #open(): LoadSocket {
+    const { address, port } = this.#options;
+    const family = familyOf(address);
+    const to = addressBytes({ address, port });
+    const fd = makeSocket(family, SOCK_DGRAM);
+    setBuffers(fd);
+    if (this.#libc.connect(fd, to, to.length) < 0) {
+      throw systemError(`cannot connect to ${address}`, this.#libc.errno());
+    }
+    const event = new Uint8Array(EPOLL_EVENT_BYTES);
+    event[0] = EPOLLIN;
+    this.#libc.epoll_ctl(this.#epoll, EPOLL_CTL_ADD, fd, event);
+    const ignore = (): void => {};
+    const owner = { onBatch: ignore, onPendingError: ignore, onPause: ignore, onClose: ignore };
+    return new LoadSocket(
+      new MmsgSocket(this.#libc, owner, {
+        fd,
+        family,
+        localPort: localPortOf(fd),
+        isConnected: true,
+        isWildcard: false,
+        onReadable: ignore,
+      }),
+    );
+  }
+
+  /** Takes the answers of one socket; how many datagrams there were. */
+  #receive(s: LoadSocket): number {
+    let taken = 0;
+    for (;;) {
+      const count = s.socket.receive(this.#in);
+      if (count <= 0) return taken;
+      taken += count;
+      const nowMs = performance.now();
+      for (let i = 0; i < count; i++) {
+        const wire = this.#in.data[i] as Uint8Array;
+        const id = ((wire[0] as number) << 8) | (wire[1] as number);
+        const sentMs = s.sentMs[id] as number;
+        if (sentMs === 0) continue;
+        s.sentMs[id] = 0;
+        s.outstanding--;
+        this.#received++;
+        this.#latency.record((nowMs - sentMs) * 1000);
+        const rcode = (wire[3] as number) & 15;
+        this.#rcodes[rcode] = (this.#rcodes[rcode] as number) + 1;
+      }
+      if (count < BATCH) return taken;
+    }
+  }
+
+  /** Gives up what is older than the time-out. */
+  #expire(s: LoadSocket, nowMs: number): void {
+    for (; s.oldestId !== s.nextId; s.oldestId = (s.oldestId + 1) % IDS) {
+      const sentMs = s.sentMs[s.oldestId] as number;
+      if (sentMs === 0) continue;
+      if (nowMs - sentMs < this.#options.timeoutMs) return;
+      s.sentMs[s.oldestId] = 0;
+      s.outstanding--;
+      this.#lost++;
+    }
+  }
+
+  /** Fills one socket's window, as far as the rate allows. */
+  #fill(s: LoadSocket, nowMs: number, startMs: number): void {
+    const { window, rate } = this.#options;
+    for (;;) {
+      let count = Math.min(window - s.outstanding, BATCH);
+      if (rate > 0) {
+        const due = ((nowMs - startMs) / 1000) * rate - this.#sent;
+        count = Math.min(count, Math.floor(due));
+      }
+      if (count <= 0) return;
+      for (let i = 0; i < count; i++) {
+        this.#out.lengths[i] = this.#questions.next(
+          this.#out.data[i] as Uint8Array,
+          (s.nextId + i) % IDS,
+        );
+      }
+      const sent = s.socket.send(this.#out, 0, count);
+      for (let i = 0; i < sent; i++) s.sentMs[(s.nextId + i) % IDS] = nowMs;
+      s.nextId = (s.nextId + sent) % IDS;
+      s.outstanding += sent;
+      this.#sent += sent;
+      if (sent < count) return;
+    }
+  }
+}

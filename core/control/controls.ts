@@ -1,0 +1,91 @@
+// The control parts of all plugins of a configuration: made together, started, drained and stopped in order.
+import type { Control, Plugin } from '../chain/handler.js';
+import type { StepPlan } from '../chain/plan.js';
+import type { ControlServices, Logger } from '../chain/services.js';
+import { instanceKey } from './messages.js';
+import type { Instance } from './plan.js';
+
+interface Part {
+  readonly plugin: string;
+  readonly control: Control;
+}
+
+export class Controls {
+  readonly #parts: readonly Part[];
+  readonly #log: Logger;
+  #started: Part[] = [];
+  /** What the control parts published, by `instanceKey`. */
+  readonly published: ReadonlyMap<string, unknown>;
+
+  /** Makes the control part of every instance that has one, in chain order. */
+  constructor(
+    instances: readonly Instance[],
+    servicesFor: (step: StepPlan, block: number) => ControlServices,
+    log: Logger,
+  ) {
+    const published = new Map<string, unknown>();
+    const parts: Part[] = [];
+    for (const { plugin, config, step, block } of instances) {
+      if (!hasControl(plugin)) continue;
+      const control = plugin.control(config, servicesFor(step, block));
+      parts.push({ plugin: plugin.name, control });
+      if (control.published !== undefined) {
+        published.set(instanceKey(block, step), control.published);
+      }
+    }
+    this.#parts = parts;
+    this.#log = log;
+    this.published = published;
+  }
+
+  /** Starts them one after the other; rejects with the first that cannot. */
+  async start(): Promise<void> {
+    for (const part of this.#parts) {
+      await part.control.onStart?.();
+      this.#started.push(part);
+    }
+  }
+
+  /** Tells all at once that the process is about to stop, and waits for the slowest. */
+  async drain(): Promise<void> {
+    await Promise.all(
+      this.#started.map((part) => this.#attempt(part, () => part.control.onDrain?.())),
+    );
+  }
+
+  /** Stops those that were started, last first, whatever becomes of one of them. */
+  async stop(): Promise<void> {
+    const started = this.#started.reverse();
+    this.#started = [];
+    for (const part of started) await this.#attempt(part, () => part.control.onStop?.());
+  }
+
+  onWorkerExit(worker: number): void {
+    for (const { plugin, control } of this.#parts) {
+      try {
+        control.onWorkerExit?.(worker);
+      } catch (error) {
+        this.#report(plugin, error);
+      }
+    }
+  }
+
+  async #attempt({ plugin }: Part, run: () => void | Promise<void> | undefined): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      this.#report(plugin, error);
+    }
+  }
+
+  #report(plugin: string, error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error);
+    this.#log.error(`fault in plugin ${plugin}: ${text}`);
+  }
+}
+
+function hasControl(
+  plugin: Plugin<unknown>,
+): plugin is Plugin<unknown> & Required<Pick<Plugin<unknown>, 'control'>> {
+  return plugin.control !== undefined;
+}

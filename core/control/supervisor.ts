@@ -1,0 +1,143 @@
+// Keeps the workers alive: starts them together, replaces one that ends by itself, stops them in order.
+//
+// A worker that dies after having served for a while is replaced at once. One that keeps dying is replaced at growing intervals, so that a
+// crash loop does not eat the processor the other workers need. Its sockets stay open meanwhile; what arrives there waits for its successor.
+import type { Counter, Logger } from '../chain/services.js';
+import type { MetricRegistry, MetricThread } from '../metrics/registry.js';
+import type { WorkerTask } from './messages.js';
+import { type WorkerEnd, WorkerHandle } from './worker-handle.js';
+
+/** A worker that lived this long is healthy: its death starts a new count. */
+const STABLE_MS = 10_000;
+
+/** The first replacement comes at once, the second after this long, then twice as long each time up to the limit. */
+const FIRST_DELAY_MS = 250;
+const MAX_DELAY_MS = 8_000;
+
+/** How long a worker may take to end in order once it is drained: plugins save what they have. */
+const STOP_LIMIT_MS = 1_000;
+
+export interface SupervisorOptions {
+  readonly workers: number;
+  readonly registry: MetricRegistry;
+  readonly log: Logger;
+  /** Counts replaced workers. */
+  readonly restarts: Counter;
+  /** Takes whole lines of the workers' logs. */
+  onLines(text: string): void;
+  /** A worker died; called before its successor starts. */
+  onExit(worker: number): void;
+}
+
+/** One place for a worker, with whoever fills it now. */
+interface Seat {
+  readonly worker: number;
+  handle: WorkerHandle;
+  metrics: MetricThread;
+  startedMs: number;
+  /** Deaths in a row. */
+  deaths: number;
+  restart: NodeJS.Timeout | undefined;
+}
+
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #seats: Seat[] = [];
+  #taskFor: ((worker: number) => WorkerTask) | undefined;
+  #isStopping = false;
+
+  /** Starts the threads, which load the server's code while the caller opens sockets. */
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    for (let worker = 0; worker < options.workers; worker++) this.#seats.push(this.#fill(worker));
+  }
+
+  /** Gives every worker its task; resolves when all serve, rejects with the first reason why one cannot. */
+  async start(taskFor: (worker: number) => WorkerTask): Promise<void> {
+    this.#taskFor = taskFor;
+    await Promise.all(this.#seats.map((seat) => this.#begin(seat)));
+  }
+
+  /** Per server block, names of plugins that are not ready in some worker; undefined when some worker does not run or does not answer. */
+  async notReady(): Promise<readonly (readonly string[])[] | undefined> {
+    const answers = await Promise.all(this.#seats.map((seat) => seat.handle.notReady()));
+    const blocks: Set<string>[] = [];
+    for (const answer of answers) {
+      if (answer === undefined) return undefined;
+      for (const [i, names] of answer.entries()) {
+        blocks[i] = new Set([...(blocks[i] ?? []), ...names]);
+      }
+    }
+    return blocks.map((names) => [...names].sort());
+  }
+
+  /** Takes no more queries and waits for those in flight, `limitMs` at most. Dead workers are not replaced any more. */
+  async drain(limitMs: number): Promise<void> {
+    this.#isStopping = true;
+    for (const seat of this.#seats) clearTimeout(seat.restart);
+    await Promise.all(this.#seats.map((seat) => seat.handle.drain(limitMs)));
+  }
+
+  /** Ends every worker, by force if need be. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    for (const seat of this.#seats) clearTimeout(seat.restart);
+    await Promise.all(this.#seats.map((seat) => seat.handle.stop(STOP_LIMIT_MS)));
+  }
+
+  #fill(worker: number): Seat {
+    const metrics = this.#options.registry.addThread();
+    const seat: Seat = {
+      worker,
+      metrics,
+      handle: new WorkerHandle(worker, {
+        onLines: (text) => this.#options.onLines(text),
+        onMetrics: (note) => metrics.take(note),
+        onEnd: (end) => this.#onEnd(this.#seats[worker] as Seat, end),
+      }),
+      startedMs: performance.now(),
+      deaths: 0,
+      restart: undefined,
+    };
+    return seat;
+  }
+
+  async #begin(seat: Seat): Promise<void> {
+    const task = this.#taskFor?.(seat.worker);
+    if (task === undefined) return;
+    await seat.handle.start(task);
+    seat.startedMs = performance.now();
+  }
+
+  #onEnd(seat: Seat, { reason }: WorkerEnd): void {
+    const { log, onExit } = this.#options;
+    seat.metrics.close();
+    if (this.#isStopping) return;
+    onExit(seat.worker);
+    seat.deaths = performance.now() - seat.startedMs < STABLE_MS ? seat.deaths + 1 : 1;
+    const delayMs = restartDelayMs(seat.deaths);
+    const when = delayMs === 0 ? 'now' : `in ${delayMs / 1000} s`;
+    log.error(`worker ${seat.worker} ended: ${reason}; it is replaced ${when}`);
+    seat.restart = setTimeout(() => void this.#replace(seat), delayMs);
+  }
+
+  async #replace(seat: Seat): Promise<void> {
+    const { worker, deaths } = seat;
+    const next = { ...this.#fill(worker), deaths };
+    this.#seats[worker] = next;
+    this.#options.restarts.inc();
+    try {
+      await this.#begin(next);
+      if (!this.#isStopping) this.#options.log.info(`worker ${worker} serves again`);
+    } catch (error) {
+      await next.handle.stop(0);
+      this.#onEnd(next, { reason: (error as Error).message });
+    }
+  }
+}
+
+/** How long to wait before the worker that died `deaths` times in a row is replaced. */
+export function restartDelayMs(deaths: number): number {
+  if (deaths <= 1) return 0;
+  return Math.min(FIRST_DELAY_MS * 2 ** (deaths - 2), MAX_DELAY_MS);
+}

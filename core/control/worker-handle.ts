@@ -1,0 +1,157 @@
+// The main thread's end of one worker thread: starts it, asks it, ends it, and tells when it ended by itself.
+import { Worker } from 'node:worker_threads';
+import { allocateCells } from '../memory/cells.js';
+import type { MetricsNote } from '../metrics/notes.js';
+import type { FromWorker, ToWorker, WorkerSetup, WorkerTask } from './messages.js';
+import { taken } from './posted-output.js';
+
+/** What a worker that has not answered by then is taken to be: not ready. */
+const READINESS_LIMIT_MS = 500;
+
+/** How a thread ended that was not asked to. */
+export interface WorkerEnd {
+  /** What it threw, or its exit code. */
+  readonly reason: string;
+}
+
+export interface WorkerEvents {
+  onLines(text: string): void;
+  onMetrics(note: MetricsNote): void;
+  /** Once, and not for a worker that was stopped or terminated. */
+  onEnd(end: WorkerEnd): void;
+}
+
+export class WorkerHandle {
+  readonly #thread: Worker;
+  readonly #events: WorkerEvents;
+  readonly #underWay = allocateCells(1);
+  readonly #questions = new Map<number, (notReady: readonly string[][] | undefined) => void>();
+  readonly #exited: Promise<void>;
+  #lastQuestion = 0;
+  #waiter:
+    | { kind: FromWorker['kind']; resolve: () => void; reject: (e: Error) => void }
+    | undefined;
+  #fault: string | undefined;
+  #isStarted = false;
+  #isEnding = false;
+
+  /** Starts the thread, which loads the server's code and waits for its task. */
+  constructor(worker: number, events: WorkerEvents) {
+    this.#events = events;
+    const setup: WorkerSetup = { worker, underWay: this.#underWay };
+    this.#thread = new Worker(new URL('worker.js', import.meta.url), {
+      workerData: setup,
+      name: `worker ${worker}`,
+    });
+    this.#thread.on('message', (message: FromWorker) => this.#onMessage(message));
+    this.#thread.on('error', (error) => {
+      this.#fault = describe(error);
+    });
+    this.#exited = new Promise((resolve) => {
+      this.#thread.on('exit', (code) => {
+        this.#onExit(code);
+        resolve();
+      });
+    });
+  }
+
+  get isStarted(): boolean {
+    return this.#isStarted;
+  }
+
+  /** Resolves when the worker serves; rejects with the reason when it cannot, or ended. */
+  async start(task: WorkerTask): Promise<void> {
+    await this.#tell({ kind: 'start', task }, 'started');
+    this.#isStarted = true;
+  }
+
+  /** Per server block, the plugins that are not ready; undefined when the worker does not answer in time. */
+  notReady(): Promise<readonly string[][] | undefined> {
+    if (!this.#isStarted) return Promise.resolve(undefined);
+    const id = ++this.#lastQuestion;
+    return new Promise((resolve) => {
+      const limit = setTimeout(() => this.#answer(id, undefined), READINESS_LIMIT_MS);
+      this.#questions.set(id, (notReady) => {
+        clearTimeout(limit);
+        resolve(notReady);
+      });
+      this.#post({ kind: 'readiness', id });
+    });
+  }
+
+  /** Resolves when the queries in flight are answered, or `limitMs` has passed. */
+  async drain(limitMs: number): Promise<void> {
+    if (this.#isStarted)
+      await this.#within(limitMs, this.#tell({ kind: 'drain', limitMs }, 'drained'));
+  }
+
+  /** Ends the worker: in order if it can within `limitMs`, by force otherwise. */
+  async stop(limitMs: number): Promise<void> {
+    this.#isEnding = true;
+    if (this.#isStarted) {
+      await this.#within(limitMs, this.#tell({ kind: 'stop' }, 'stopped'));
+    }
+    this.#isStarted = false;
+    await this.#thread.terminate();
+    await this.#exited;
+  }
+
+  /** Sends `message` and waits for the answer of this kind. One such exchange at a time. */
+  #tell(message: ToWorker, kind: FromWorker['kind']): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiter = { kind, resolve, reject };
+      this.#post(message);
+    });
+  }
+
+  #post(message: ToWorker): void {
+    this.#thread.postMessage(message);
+  }
+
+  #onMessage(message: FromWorker): void {
+    if (message.kind === 'lines') {
+      this.#events.onLines(message.text);
+      taken(this.#underWay, message.text);
+    } else if (message.kind === 'metrics') {
+      this.#events.onMetrics(message.note);
+    } else if (message.kind === 'readiness') {
+      this.#answer(message.id, message.notReady);
+    } else if (message.kind === 'failed') {
+      this.#waiter?.reject(new Error(message.reason));
+    } else if (message.kind === this.#waiter?.kind) {
+      this.#waiter.resolve();
+    }
+  }
+
+  #answer(id: number, notReady: readonly string[][] | undefined): void {
+    this.#questions.get(id)?.(notReady);
+    this.#questions.delete(id);
+  }
+
+  #onExit(code: number): void {
+    const wasStarted = this.#isStarted;
+    this.#isStarted = false;
+    for (const id of [...this.#questions.keys()]) this.#answer(id, undefined);
+    const reason = this.#fault ?? `it exited with code ${code}`;
+    this.#waiter?.reject(new Error(reason));
+    if (wasStarted && !this.#isEnding) this.#events.onEnd({ reason });
+  }
+
+  /** Waits for `exchange` at most `limitMs`, whatever comes of it. */
+  async #within(limitMs: number, exchange: Promise<void>): Promise<void> {
+    let limit: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      limit = setTimeout(resolve, limitMs);
+    });
+    await Promise.race([exchange.catch(() => {}), late]);
+    clearTimeout(limit);
+  }
+}
+
+/** `Error: text (file:line:column)`. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const frame = error.stack?.split('\n').find((line) => line.startsWith('    at '));
+  const place = frame?.replace(/^ {4}at (.*\()?/, '').replace(/\)$/, '');
+  return `${error.name}: ${error.message}${place === undefined ? '' : ` (${place})`}`;
+}

@@ -1,0 +1,120 @@
+// What the workers know together of each upstream: cells in shared memory. Read plainly on the hot path, written when something changes.
+import {
+  addToCell,
+  allocateCells,
+  claimCell,
+  loadCell,
+  releaseCell,
+  storeCell,
+} from '../../core/plugin.js';
+import { MAX_UPSTREAMS } from './policy.js';
+
+/** Cells of one upstream: whose it is (hash of its address), failed probes in a row, suspected since, who probes, without EDNS until. */
+const KEY = 0;
+const FAILS = 1;
+const SUSPECT = 2;
+const PROBER = 3;
+const PLAIN = 4;
+const WIDTH = 5;
+
+/** Memory for the upstreams of one *forward* and for the queries that each worker has in flight. */
+export function allocateHealth(workers: number): Int32Array {
+  return allocateCells(MAX_UPSTREAMS * WIDTH + workers);
+}
+
+/** One upstream's cells. */
+export class HealthCells {
+  readonly #cells: Int32Array;
+  readonly #at: number;
+  /** This worker's mark as prober. */
+  readonly #owner: number;
+
+  /** Takes the place that holds `key`, or the first free one; there are as many places as there can be upstreams. */
+  constructor(cells: Int32Array, key: string, worker: number) {
+    this.#cells = cells;
+    this.#owner = worker + 1;
+    let at = 0;
+    while (!claimCell(cells, at + KEY, hashOf(key))) at += WIDTH;
+    this.#at = at;
+  }
+
+  /** Probes that failed one after the other since the last success. */
+  get fails(): number {
+    return this.#cells[this.#at + FAILS] as number;
+  }
+
+  /** When it was first suspected, on the workers' clock in whole milliseconds as 32 bits, never 0; 0 when it is trusted. */
+  get suspectSince(): number {
+    return this.#cells[this.#at + SUSPECT] as number;
+  }
+
+  /** A worker probes. */
+  get isProbed(): boolean {
+    return this.#cells[this.#at + PROBER] !== 0;
+  }
+
+  /** Until when it gets queries without EDNS, in whole seconds of the workers' clock. */
+  get plainUntil(): number {
+    return this.#cells[this.#at + PLAIN] as number;
+  }
+
+  suspect(nowMs: number): void {
+    storeCell(this.#cells, this.#at + SUSPECT, (nowMs | 0) || 1);
+  }
+
+  /** Counts a failed probe; gives how many there are now. */
+  probeFailed(): number {
+    return addToCell(this.#cells, this.#at + FAILS, 1);
+  }
+
+  /** It answered: trusted again. */
+  trust(): void {
+    storeCell(this.#cells, this.#at + FAILS, 0);
+    storeCell(this.#cells, this.#at + SUSPECT, 0);
+  }
+
+  usePlainUntil(seconds: number): void {
+    storeCell(this.#cells, this.#at + PLAIN, seconds);
+  }
+
+  /** Makes this worker the one that probes; false when another one is. */
+  claimProbe(): boolean {
+    return claimCell(this.#cells, this.#at + PROBER, this.#owner);
+  }
+
+  /** True when this worker was the one that probes. */
+  releaseProbe(): boolean {
+    return releaseCell(this.#cells, this.#at + PROBER, this.#owner);
+  }
+}
+
+/** Queries in flight in all workers. Each worker counts its own, so that a worker that died takes its count along. */
+export class InFlightCells {
+  readonly #cells: Int32Array;
+  readonly #first = MAX_UPSTREAMS * WIDTH;
+  readonly #own: number;
+
+  constructor(cells: Int32Array, worker: number) {
+    this.#cells = cells;
+    this.#own = this.#first + worker;
+    storeCell(cells, this.#own, 0);
+  }
+
+  get total(): number {
+    let total = 0;
+    for (let i = this.#first; i < this.#cells.length; i++) total += this.#cells[i] as number;
+    return total;
+  }
+
+  /** Only this worker writes its cell: no atomic addition is needed. */
+  add(n: number): void {
+    this.#cells[this.#own] = loadCell(this.#cells, this.#own) + n;
+  }
+}
+
+/** FNV-1a, never 0. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash | 0 || 1;
+}
