@@ -19,7 +19,20 @@ export {
 } from './chain/query.js';
 export { Reply } from './chain/reply.js';
 export * from './chain/services.js';
-export { SOCKETS, TIMERS } from './container/tokens.js';
+export type {
+  EndpointAddress,
+  EndpointAnswer,
+  Endpoints,
+  MetricFamily,
+  MetricSample,
+  MetricSource,
+  Mount,
+  ProcessState,
+  Responder,
+  SecureEndpoint,
+} from './container/process.js';
+export { ENDPOINTS, METRIC_SOURCE, PROCESS, SOCKETS, TIMERS } from './container/tokens.js';
+export { type ConfigData, defineConfig } from './corefile/define-config.js';
 export { type DirectiveSyntax, directive } from './corefile/directive.js';
 export { Field, type ValueOf } from './corefile/field.js';
 export { zonesOfArgument } from './corefile/keys.js';
@@ -45,8 +58,13 @@ export {
   zone,
 } from './corefile/values.js';
 export * from './memory/cells.js';
+export { minSlabBytes, type SlabGeometry, slabBytes, slabGeometry } from './memory/geometry.js';
+export { Hasher } from './memory/hash.js';
+export { type SlabKey, SlabReader } from './memory/slab-reader.js';
+export { BUSY, CONTROL_OWNER, SlabWriter } from './memory/slab-writer.js';
 export type { Batch, Endpoint, SocketLayer } from './system/sockets.js';
 export * from './upstream/exchange.js';
+export { HttpsPool } from './upstream/https-pool.js';
 export { dropOpt, isBareRefusal, writeQuery, writeQuestion } from './upstream/message.js';
 export { random16, randomBelow } from './upstream/random.js';
 export { StreamPool } from './upstream/stream-pool.js';
@@ -54,7 +72,8 @@ export { createTlsContext, type StreamTls, type TlsMaterial } from './upstream/s
 export { type CarrierCounters, createReceiveBatch, UdpPool } from './upstream/udp-pool.js';
 export { type MessageBuilder, Section, type SoaData, type SrvData } from './wire/builder.js';
 export * from './wire/constants.js';
-export { findOption, optionEnd } from './wire/edns.js';
+export { extendedRcode, findOption, optionEnd } from './wire/edns.js';
+export type { Layout } from './wire/layout.js';
 export {
   equalFolded,
   equalNames,
@@ -64,5 +83,6 @@ export {
   readName,
   skipName,
 } from './wire/name.js';
+export { shiftPointers } from './wire/rdata.js';
 export { addDecoded } from './wire/records.js';
 export { addressOffset, addressText, familyOf, parseAddress } from './wire/sockaddr.js';

@@ -1,12 +1,17 @@
-// Closed-loop load over UDP: every socket keeps a window of queries outstanding. A tight loop that blocks its thread: run it in a process of
-// its own (load-process.ts).
+// Load over UDP, closed loop (every socket keeps a window of queries outstanding) or at a rate. A tight loop that blocks its thread: run it in
+// a process of its own (load-process.ts).
 import { addressBytes, familyOf } from '../../core/system/address.js';
 import { MmsgBatch } from '../../core/system/batch.js';
 import { type Libc, requireLibc, systemError } from '../../core/system/libc.js';
 import { EPOLL_CTL_ADD, EPOLL_EVENT_BYTES, EPOLLIN, SOCK_DGRAM } from '../../core/system/linux.js';
 import { MmsgSocket } from '../../core/system/mmsg-socket.js';
 import { localPortOf, makeSocket, setBuffers } from '../../core/system/open.js';
-import { createQuestions, type QuestionOptions, type Questions } from './questions.js';
+import {
+  createQuestions,
+  createRandom,
+  type QuestionOptions,
+  type Questions,
+} from './questions.js';
 import { LatencyHistogram } from './stats.js';
 
 export interface LoadOptions extends QuestionOptions {
@@ -16,7 +21,10 @@ export interface LoadOptions extends QuestionOptions {
   readonly sockets: number;
   /** Queries outstanding on each socket. */
   readonly window: number;
-  /** Queries/s of all sockets together; 0 sends as fast as answers come. */
+  /**
+   * Queries/s of all sockets together, at random times (Poisson); 0 sends as fast as answers come. Latency then counts from the time a query was due, so
+   * that a server which stalls is not spared the queries it kept from being sent.
+   */
   readonly rate: number;
   /** After this long an unanswered query counts as lost and makes room for another. */
   readonly timeoutMs: number;
@@ -93,6 +101,9 @@ class Load {
   readonly #rcodes = new Float64Array(16);
   readonly #epoll: number;
   readonly #events: Uint8Array;
+  readonly #random: () => number;
+  /** When the next query is due, with a rate. */
+  #dueMs = 0;
   #sent = 0;
   #received = 0;
   #lost = 0;
@@ -101,6 +112,7 @@ class Load {
     this.#libc = libc;
     this.#options = options;
     this.#questions = createQuestions(options);
+    this.#random = createRandom(~options.seed);
     this.#out = new MmsgBatch(libc, BATCH, 320);
     this.#in = new MmsgBatch(libc, BATCH, SLOT_BYTES);
     this.#epoll = libc.epoll_create1(0);
@@ -113,15 +125,19 @@ class Load {
     const endMs = startMs + this.#options.seconds * 1000;
     const events = this.#libc.addressOf(this.#events);
     let nowMs = startMs;
+    this.#dueMs = startMs;
+    const { rate } = this.#options;
     while (nowMs < endMs) {
       let taken = 0;
       for (const s of this.#sockets) {
         taken += this.#receive(s);
         nowMs = performance.now();
         this.#expire(s, nowMs);
-        this.#fill(s, nowMs, startMs);
+        if (rate === 0) this.#fill(s, nowMs);
+        else if (nowMs >= this.#dueMs) this.#sendDue(s, rate);
       }
-      if (taken === 0) this.#libc.epoll_wait(this.#epoll, events, 1, WAIT_MS);
+      // At a rate the time of sending matters more than the processor.
+      if (taken === 0 && rate === 0) this.#libc.epoll_wait(this.#epoll, events, 1, WAIT_MS);
     }
     const seconds = (nowMs - startMs) / 1000;
     return {
@@ -205,28 +221,31 @@ class Load {
     }
   }
 
-  /** Fills one socket's window, as far as the rate allows. */
-  #fill(s: LoadSocket, nowMs: number, startMs: number): void {
-    const { window, rate } = this.#options;
+  /** Fills one socket's window. */
+  #fill(s: LoadSocket, nowMs: number): void {
     for (;;) {
-      let count = Math.min(window - s.outstanding, BATCH);
-      if (rate > 0) {
-        const due = ((nowMs - startMs) / 1000) * rate - this.#sent;
-        count = Math.min(count, Math.floor(due));
-      }
-      if (count <= 0) return;
-      for (let i = 0; i < count; i++) {
-        this.#out.lengths[i] = this.#questions.next(
-          this.#out.data[i] as Uint8Array,
-          (s.nextId + i) % IDS,
-        );
-      }
-      const sent = s.socket.send(this.#out, 0, count);
-      for (let i = 0; i < sent; i++) s.sentMs[(s.nextId + i) % IDS] = nowMs;
-      s.nextId = (s.nextId + sent) % IDS;
-      s.outstanding += sent;
-      this.#sent += sent;
-      if (sent < count) return;
+      const count = Math.min(this.#options.window - s.outstanding, BATCH);
+      if (count <= 0 || this.#send(s, count, nowMs) < count) return;
     }
+  }
+
+  /** Sends the query that is due, unless this socket's window is full. */
+  #sendDue(s: LoadSocket, rate: number): void {
+    if (s.outstanding >= this.#options.window || this.#send(s, 1, this.#dueMs) < 1) return;
+    this.#dueMs -= (Math.log(1 - this.#random()) / rate) * 1000;
+  }
+
+  /** Sends `count` queries, a batch at most; how many were sent. */
+  #send(s: LoadSocket, count: number, atMs: number): number {
+    for (let i = 0; i < count; i++) {
+      const slot = this.#out.data[i] as Uint8Array;
+      this.#out.lengths[i] = this.#questions.next(slot, (s.nextId + i) % IDS);
+    }
+    const sent = s.socket.send(this.#out, 0, count);
+    for (let i = 0; i < sent; i++) s.sentMs[(s.nextId + i) % IDS] = atMs;
+    s.nextId = (s.nextId + sent) % IDS;
+    s.outstanding += sent;
+    this.#sent += sent;
+    return sent;
   }
 }

@@ -1,9 +1,11 @@
 // What a look-up and an insert cost: hash, probe, key compare, copy, TTL patch, without sockets and chain.
 //
 // Run: node dist/bench/micro/slab.js [entries...]. Figures are medians of eleven rounds.
-import { Hasher } from '../../core/memory/hash.js';
+
 import { slabBytes, slabGeometry } from '../../core/memory/geometry.js';
-import { Slab, type SlabKey } from '../../core/memory/slab.js';
+import { Hasher } from '../../core/memory/hash.js';
+import { type SlabKey, SlabReader } from '../../core/memory/slab-reader.js';
+import { SlabWriter } from '../../core/memory/slab-writer.js';
 
 const ROUNDS = 11;
 const ROUND_OPERATIONS = 400_000;
@@ -51,9 +53,10 @@ function measure(label: string, work: (n: number) => number): void {
 let sink = 0;
 
 function run(entries: number): void {
-  const geometry = slabGeometry(entries, entries * 1024, Number(process.env.SHIFT ?? 0));
-  const memory = new SharedArrayBuffer(slabBytes(geometry)+64);
-  const slab = new Slab(memory, geometry, 1);
+  const geometry = slabGeometry(entries, entries * 1024);
+  const memory = new SharedArrayBuffer(slabBytes(geometry));
+  const slab = new SlabReader(memory, geometry);
+  const writer = new SlabWriter(memory, geometry, 1);
   const hasher = new Hasher(0x12345678, 0x9abcdef0);
   const key = new Key();
   const all = names(entries);
@@ -74,12 +77,12 @@ function run(entries: number): void {
   const fill = (i: number): void => {
     select(i);
     for (let w = 0; w < NAME_WORDS; w++) body[w] = key.words[w] as number;
-    slab.insert(key, meta, body, BODY_WORDS, 1 << 20, 0);
+    writer.insert(key, meta, body, BODY_WORDS, 1 << 20, 0);
   };
   const held = process.memoryUsage.rss();
   for (let i = 0; i < entries; i++) fill(i);
   const grown = (process.memoryUsage.rss() - held) / 2 ** 20;
-  console.log(`\n${entries} entries: ${slab.count} kept, memory grew by ${grown.toFixed(1)} MB`);
+  console.log(`\n${entries} entries: ${writer.count} kept, memory grew by ${grown.toFixed(1)} MB`);
   measure('hash', (n) => {
     let sum = 0;
     for (let i = 0; i < n; i++) {

@@ -41,7 +41,11 @@ export class Controls {
   /** Starts them one after the other; rejects with the first that cannot. */
   async start(): Promise<void> {
     for (const part of this.#parts) {
-      await part.control.onStart?.();
+      try {
+        await part.control.onStart?.();
+      } catch (error) {
+        throw new Error(`${part.plugin}: ${textOf(error)}`);
+      }
       this.#started.push(part);
     }
   }
@@ -79,9 +83,12 @@ export class Controls {
   }
 
   #report(plugin: string, error: unknown): void {
-    const text = error instanceof Error ? error.message : String(error);
-    this.#log.error(`fault in plugin ${plugin}: ${text}`);
+    this.#log.error(`fault in plugin ${plugin}: ${textOf(error)}`);
   }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function hasControl(

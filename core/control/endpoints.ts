@@ -4,6 +4,7 @@ import { createServer as createSecureServer, type Server as SecureServer } from 
 import type { AddressInfo, Server } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import type {
+  EndpointAddress,
   EndpointAnswer,
   Endpoints,
   Mount,
@@ -19,47 +20,51 @@ const MAX_CONNECTIONS = 256;
 const REQUEST_LIMIT_MS = 5_000;
 
 interface Path {
-  readonly respond: Responder;
+  readonly owner: string;
+  readonly responder: Responder;
   mounts: number;
 }
 
 export class HttpEndpoints implements Endpoints {
   readonly #sites = new Map<string, Site>();
 
-  async mount(
-    address: string,
-    path: string,
-    respond: Responder,
+  async mount<R extends Responder>(
+    owner: string,
+    address: EndpointAddress,
+    make: () => R,
     secure?: SecureEndpoint,
-  ): Promise<Mount> {
-    let site = this.#sites.get(address);
+  ): Promise<Mount<R>> {
+    const key = textOf(address);
+    let site = this.#sites.get(key);
     if (site === undefined) {
       site = new Site(address, secure);
-      this.#sites.set(address, site);
+      this.#sites.set(key, site);
     }
     if (site.secureKey !== (secure?.key ?? '')) {
-      throw new Error(`${address} cannot be served with different TLS settings`);
+      throw new Error(`${key} cannot be served with two different TLS settings`);
     }
-    site.add(path, respond);
+    const { path } = address;
+    const responder = site.add(owner, path, make) as R;
     try {
       await site.listening;
     } catch (error) {
-      this.#sites.delete(address);
+      this.#sites.delete(key);
       throw error;
     }
-    return this.#mountOf(address, site, path);
+    return this.#mountOf(key, site, path, responder);
   }
 
-  #mountOf(address: string, site: Site, path: string): Mount {
+  #mountOf<R extends Responder>(key: string, site: Site, path: string, responder: R): Mount<R> {
     let isOpen = true;
     return {
+      responder,
       origin: site.origin,
       renew: (options) => site.renew(options),
       close: async () => {
         if (!isOpen) return;
         isOpen = false;
         if (site.remove(path)) return;
-        this.#sites.delete(address);
+        this.#sites.delete(key);
         await site.close();
       },
     };
@@ -73,13 +78,10 @@ class Site {
   readonly listening: Promise<void>;
   readonly #paths = new Map<string, Path>();
   readonly #server: Server & { closeAllConnections(): void };
-  readonly #host: string;
+  readonly #text: string;
 
-  constructor(address: string, secure: SecureEndpoint | undefined) {
-    const colon = address.lastIndexOf(':');
-    const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
-    // The name stands for both families; what asks for it mostly tries IPv4, and CoreDNS listens there.
-    this.#host = host === 'localhost' ? '127.0.0.1' : host;
+  constructor(address: EndpointAddress, secure: SecureEndpoint | undefined) {
+    this.#text = textOf(address);
     this.secureKey = secure?.key ?? '';
     const limits = { requestTimeout: REQUEST_LIMIT_MS, headersTimeout: REQUEST_LIMIT_MS };
     const serve = (request: IncomingMessage, response: ServerResponse): void =>
@@ -89,7 +91,7 @@ class Site {
         ? createServer(limits, serve)
         : createSecureServer({ ...secure.options, ...limits }, serve);
     this.#server.maxConnections = MAX_CONNECTIONS;
-    this.listening = this.#listen(address, Number(address.slice(colon + 1)));
+    this.listening = this.#listen(address);
   }
 
   get origin(): string {
@@ -99,10 +101,19 @@ class Site {
     return `${this.secureKey === '' ? 'http' : 'https'}://${host}:${port}`;
   }
 
-  add(path: string, respond: Responder): void {
+  /** The responder for `path`, made when it is not there. */
+  add(owner: string, path: string, make: () => Responder): Responder {
     const known = this.#paths.get(path);
-    if (known === undefined) this.#paths.set(path, { respond, mounts: 1 });
-    else known.mounts++;
+    if (known === undefined) {
+      const responder = make();
+      this.#paths.set(path, { owner, responder, mounts: 1 });
+      return responder;
+    }
+    if (known.owner !== owner) {
+      throw new Error(`${this.#text}${path} is served by ${known.owner} already`);
+    }
+    known.mounts++;
+    return known.responder;
   }
 
   /** Undoes one `add`; false when nothing is left to serve. */
@@ -122,18 +133,19 @@ class Site {
     await closed;
   }
 
-  #listen(address: string, port: number): Promise<void> {
+  #listen({ host, port }: EndpointAddress): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', (error: NodeJS.ErrnoException) => {
-        reject(systemError(`cannot listen on ${address}/http`, -(error.errno ?? 0)));
+        reject(systemError(`cannot listen on ${this.#text}/http`, -(error.errno ?? 0)));
       });
       const done = (): void => {
-        // Running out of descriptors closes connections, not the process.
+        // Running out of descriptors costs connections, not the process.
         this.#server.removeAllListeners('error').on('error', () => {});
         resolve();
       };
-      if (this.#host === '') this.#server.listen(port, done);
-      else this.#server.listen(port, this.#host, done);
+      if (host === '') this.#server.listen(port, done);
+      // The name stands for both families; who uses it mostly means IPv4, and CoreDNS listens there.
+      else this.#server.listen(port, host === 'localhost' ? '127.0.0.1' : host, done);
     });
   }
 
@@ -147,7 +159,7 @@ class Site {
       'x-content-type-options': 'nosniff',
     });
     response.end(request.method === 'HEAD' ? undefined : bytes);
-    // What a request may still send is of no interest.
+    // What the request may still send is of no interest.
     request.resume();
   }
 
@@ -159,9 +171,14 @@ class Site {
     const found = this.#paths.get(path ?? '');
     if (found === undefined) return { status: 404, body: 'not found\n' };
     try {
-      return await found.respond(request);
+      return await found.responder.respond(request);
     } catch {
       return { status: 500, body: 'internal error\n' };
     }
   }
+}
+
+/** As an operator writes it. */
+function textOf({ host, port }: EndpointAddress): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

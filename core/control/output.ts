@@ -1,6 +1,6 @@
 // Standard output of the process. Only the main thread writes, so lines of threads cannot mix; nothing waits for a slow reader.
 import { once } from 'node:events';
-import { SonicBoom } from 'sonic-boom';
+import sonicBoom from 'sonic-boom';
 import type { Counter } from '../chain/services.js';
 import type { LineOutput } from './lines.js';
 
@@ -11,11 +11,11 @@ const MAX_WAITING_CHARS = 4 * 1024 * 1024;
 const CLOSE_LIMIT_MS = 500;
 
 export class StandardOutput implements LineOutput {
-  readonly #sink: SonicBoom;
+  readonly #sink: sonicBoom.SonicBoom;
   #dropped: Counter | undefined;
 
   constructor(fd = 1) {
-    this.#sink = new SonicBoom({ fd, sync: false, maxLength: MAX_WAITING_CHARS });
+    this.#sink = new sonicBoom.SonicBoom({ fd, sync: false, maxLength: MAX_WAITING_CHARS });
     this.#sink.on('drop', (text: unknown) => this.#dropped?.inc(countLines(String(text))));
     // The reader is gone (EPIPE) or the disk is full: the server goes on without its log.
     this.#sink.on('error', () => {});

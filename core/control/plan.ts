@@ -3,6 +3,7 @@
 import type { BlockSettings, Plugin } from '../chain/handler.js';
 import type { BlockPlan, ListenerPlan, Plan, RoutePlan, StepPlan } from '../chain/plan.js';
 import type { Configuration, Directive, Problem, ServerBlock } from '../corefile/model.js';
+import { findOverlaps } from '../corefile/overlap.js';
 import { problemAt, quote } from '../corefile/problems.js';
 import { Fingerprints } from './fingerprint.js';
 import { applyOrder } from './sequence.js';
@@ -56,6 +57,12 @@ export function makePlan(
   const drafts = configuration.blocks.map((block, index) =>
     draftBlock(block, index, plugins, instances, problems),
   );
+  const served = drafts.map(({ block, settings: { addresses } }) => ({
+    block,
+    addresses,
+    hasView: false,
+  }));
+  problems.push(...findOverlaps(served));
   const listeners = new ListenerTable();
   const prints = new Fingerprints();
   const blocks = drafts.map((draft, index): BlockPlan => {

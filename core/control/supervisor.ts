@@ -18,7 +18,8 @@ const MAX_DELAY_MS = 8_000;
 const STOP_LIMIT_MS = 1_000;
 
 export interface SupervisorOptions {
-  readonly workers: number;
+  /** One for each worker to be, already loading. */
+  readonly handles: readonly WorkerHandle[];
   readonly registry: MetricRegistry;
   readonly log: Logger;
   /** Counts replaced workers. */
@@ -46,10 +47,9 @@ export class Supervisor {
   #taskFor: ((worker: number) => WorkerTask) | undefined;
   #isStopping = false;
 
-  /** Starts the threads, which load the server's code while the caller opens sockets. */
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    for (let worker = 0; worker < options.workers; worker++) this.#seats.push(this.#fill(worker));
+    for (const handle of options.handles) this.#seats.push(this.#seat(handle));
   }
 
   /** Gives every worker its task; resolves when all serve, rejects with the first reason why one cannot. */
@@ -85,27 +85,26 @@ export class Supervisor {
     await Promise.all(this.#seats.map((seat) => seat.handle.stop(STOP_LIMIT_MS)));
   }
 
-  #fill(worker: number): Seat {
+  #seat(handle: WorkerHandle): Seat {
     const metrics = this.#options.registry.addThread();
-    const seat: Seat = {
-      worker,
+    return {
+      worker: handle.worker,
       metrics,
-      handle: new WorkerHandle(worker, {
-        onLines: (text) => this.#options.onLines(text),
-        onMetrics: (note) => metrics.take(note),
-        onEnd: (end) => this.#onEnd(this.#seats[worker] as Seat, end),
-      }),
+      handle,
       startedMs: performance.now(),
       deaths: 0,
       restart: undefined,
     };
-    return seat;
   }
 
   async #begin(seat: Seat): Promise<void> {
     const task = this.#taskFor?.(seat.worker);
     if (task === undefined) return;
-    await seat.handle.start(task);
+    await seat.handle.start(task, {
+      onLines: (text) => this.#options.onLines(text),
+      onMetrics: (note) => seat.metrics.take(note),
+      onEnd: (end) => this.#onEnd(seat, end),
+    });
     seat.startedMs = performance.now();
   }
 
@@ -123,7 +122,7 @@ export class Supervisor {
 
   async #replace(seat: Seat): Promise<void> {
     const { worker, deaths } = seat;
-    const next = { ...this.#fill(worker), deaths };
+    const next = { ...this.#seat(new WorkerHandle(worker)), deaths };
     this.#seats[worker] = next;
     this.#options.restarts.inc();
     try {

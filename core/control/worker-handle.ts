@@ -22,8 +22,9 @@ export interface WorkerEvents {
 }
 
 export class WorkerHandle {
+  readonly worker: number;
   readonly #thread: Worker;
-  readonly #events: WorkerEvents;
+  #events: WorkerEvents | undefined;
   readonly #underWay = allocateCells(1);
   readonly #questions = new Map<number, (notReady: readonly string[][] | undefined) => void>();
   readonly #exited: Promise<void>;
@@ -32,12 +33,13 @@ export class WorkerHandle {
     | { kind: FromWorker['kind']; resolve: () => void; reject: (e: Error) => void }
     | undefined;
   #fault: string | undefined;
+  #hasExited = false;
   #isStarted = false;
   #isEnding = false;
 
   /** Starts the thread, which loads the server's code and waits for its task. */
-  constructor(worker: number, events: WorkerEvents) {
-    this.#events = events;
+  constructor(worker: number) {
+    this.worker = worker;
     const setup: WorkerSetup = { worker, underWay: this.#underWay };
     this.#thread = new Worker(new URL('worker.js', import.meta.url), {
       workerData: setup,
@@ -60,7 +62,9 @@ export class WorkerHandle {
   }
 
   /** Resolves when the worker serves; rejects with the reason when it cannot, or ended. */
-  async start(task: WorkerTask): Promise<void> {
+  async start(task: WorkerTask, events: WorkerEvents): Promise<void> {
+    this.#events = events;
+    if (this.#hasExited) throw new Error(this.#fault);
     await this.#tell({ kind: 'start', task }, 'started');
     this.#isStarted = true;
   }
@@ -110,10 +114,10 @@ export class WorkerHandle {
 
   #onMessage(message: FromWorker): void {
     if (message.kind === 'lines') {
-      this.#events.onLines(message.text);
+      this.#events?.onLines(message.text);
       taken(this.#underWay, message.text);
     } else if (message.kind === 'metrics') {
-      this.#events.onMetrics(message.note);
+      this.#events?.onMetrics(message.note);
     } else if (message.kind === 'readiness') {
       this.#answer(message.id, message.notReady);
     } else if (message.kind === 'failed') {
@@ -131,10 +135,12 @@ export class WorkerHandle {
   #onExit(code: number): void {
     const wasStarted = this.#isStarted;
     this.#isStarted = false;
+    this.#hasExited = true;
     for (const id of [...this.#questions.keys()]) this.#answer(id, undefined);
-    const reason = this.#fault ?? `it exited with code ${code}`;
+    this.#fault ??= `it exited with code ${code}`;
+    const reason = this.#fault;
     this.#waiter?.reject(new Error(reason));
-    if (wasStarted && !this.#isEnding) this.#events.onEnd({ reason });
+    if (wasStarted && !this.#isEnding) this.#events?.onEnd({ reason });
   }
 
   /** Waits for `exchange` at most `limitMs`, whatever comes of it. */

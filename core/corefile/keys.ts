@@ -28,7 +28,7 @@ export interface Key {
 export function parseKey(text: string, defaultPort: number): Key {
   const [scheme, address] = splitScheme(text);
   const [zone, port] = splitPort(address);
-  if (zone === '') throw new ValueError('want ZONE[:PORT], "." for every name', 'has no zone');
+  if (zone === '') throw new ValueError('want ZONE[:PORT] such as .:53', 'has no zone');
   return {
     scheme,
     zones: zonesOf(zone),

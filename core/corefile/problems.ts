@@ -9,11 +9,14 @@ export function problemAt(token: Token, directive: string, message: string): Pro
   return { file: token.file, line: token.line, directive, message };
 }
 
-/** One line of text. Line 0 means that the file has no lines to speak of (typed data) and is left out. */
+/**
+ * One line of text: control characters, which a quoted token may hold, are escaped. Line 0 means that the file has no lines to
+ * speak of (typed data) and is left out.
+ */
 export function formatProblem(problem: Problem): string {
   const place = problem.line === 0 ? problem.file : `${problem.file}:${problem.line}`;
   const directive = problem.directive === '' ? '' : `${problem.directive}: `;
-  return `${place}: ${directive}${problem.message}`;
+  return `${place}: ${directive}${problem.message}`.replace(/\p{Cc}/gu, escaped);
 }
 
 /**
@@ -28,15 +31,15 @@ export function formatProblems(problems: readonly Problem[]): string[] {
   return [...new Set(sorted.map(formatProblem))];
 }
 
-/** User text in double quotes, on one line and cut when long. */
+/** User text in double quotes, cut when long. */
 export function quote(text: string): string {
-  const cut = text.length > QUOTED_CHARACTERS ? `${text.slice(0, QUOTED_CHARACTERS)}...` : text;
-  return `"${cut.replaceAll('\r', '\\r').replaceAll('\n', '\\n')}"`;
+  return `"${text.length > QUOTED_CHARACTERS ? `${text.slice(0, QUOTED_CHARACTERS)}...` : text}"`;
 }
 
 /** Where `token` stands, for a message about something at `from`: `line 8`, with the file when it is another one. */
 export function placeOf(token: Token, from: Token): string {
-  if (token.line === 0) return token.file;
+  // Typed data: the path within it follows the file's name.
+  if (token.line === 0) return token.file.slice(token.file.lastIndexOf(' ') + 1);
   return token.file === from.file ? `line ${token.line}` : `${token.file}:${token.line}`;
 }
 
@@ -44,4 +47,10 @@ export function placeOf(token: Token, from: Token): string {
 export function either(words: readonly string[]): string {
   if (words.length < 2) return words.join('');
   return `${words.slice(0, -1).join(', ')} or ${words[words.length - 1]}`;
+}
+
+function escaped(char: string): string {
+  if (char === '\n') return '\\n';
+  if (char === '\r') return '\\r';
+  return char === '\t' ? '\\t' : `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
 }

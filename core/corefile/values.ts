@@ -2,13 +2,13 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import { Field } from './field.js';
+import { zonesOfArgument } from './keys.js';
 import type { Token } from './model.js';
 import { either } from './problems.js';
 import { compileRegex } from './regex.js';
 import type { SyntaxContext } from './syntax.js';
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.js';
 import { ValueError } from './value-error.js';
-import { normalizeZone } from './zone-name.js';
 
 /** Limits of a number, both included. */
 export interface Limits {
@@ -101,9 +101,15 @@ export function file(): Field<string> {
   }, 'a file name');
 }
 
-/** One zone: lower case, with final dot. */
+/** One zone: lower case, with final dot; a network as its reverse zone. */
 export function zone(): Field<string> {
-  return value((text) => normalizeZone(text), 'a zone name');
+  return value((text) => {
+    const [zone, another] = zonesOfArgument(text);
+    if (another !== undefined) {
+      throw new ValueError('want a network of whole octets or nibbles', 'is several reverse zones');
+    }
+    return zone as string;
+  }, 'a zone name');
 }
 
 /** An IPv4 or IPv6 address as text. */

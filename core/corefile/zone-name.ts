@@ -23,8 +23,8 @@ export function zonesOf(text: string): string[] {
 export function normalizeZone(text: string): string {
   if (NOT_IN_A_NAME.test(text)) throw notAName('holds a character no zone has');
   const ascii = asciiOnly(text);
-  if (ascii !== text)
-    throw notAName(ascii === '' ? 'is not ASCII' : `is written "${ascii}" in DNS`);
+  if (ascii === '') throw notAName('is not ASCII');
+  if (ascii !== text) throw new ValueError('', `is written "${ascii}" in DNS`);
   try {
     return formatName(parseName(text), 0).toLowerCase();
   } catch (error) {

@@ -1,4 +1,5 @@
-// The words of a shard's counters and of an entry's header, by name.
+// The words of a shard's counters and of an entry's header, by name, and where a shard is.
+import type { SlabGeometry } from './geometry.js';
 
 /** Counters of a shard, all 0 at first. Only the holder of the lock writes them. */
 export const Shard = {
@@ -42,3 +43,8 @@ export const Entry = {
   /** Not to be refreshed before this tick; 0 for no limit. */
   RETRY: 15,
 } as const;
+
+/** First word of the shard of a key, by the upper bits of the lower half of its hash; the index uses the lower ones. */
+export function shardOffset(geometry: SlabGeometry, low: number): number {
+  return geometry.start + ((low >>> 26) & (geometry.shards - 1)) * geometry.shardWords;
+}

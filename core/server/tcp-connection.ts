@@ -127,6 +127,7 @@ export class TcpConnection implements ServerSink {
     reply.wire = q.out;
     reply.length = length;
     reply.touch();
+    this.#shared.clock.refresh();
     q.repliedMs = this.#shared.clock.nowMs;
     chain.observe(q, reply);
   }

@@ -3,6 +3,10 @@
 // The event loop watches the epoll descriptor (it becomes readable when any socket does) and schedules a *turn* in its check phase, right
 // after polling, where exceptions and promises behave as usual. A turn is a few rounds of: ask epoll which sockets are readable, call each one's callback, run
 // the flush hooks. Readiness is level-triggered: what a callback leaves behind is found again in the next round, so nothing can be missed.
+//
+// Measured beside it (one datagram at a time, processor time per answer): this 33 us, poll() on a thread of libuv's pool 42 us. Looking again for
+// 20 us before waiting cuts the round trip from 60 to 20 us, but at 100,000 queries/s costs 8.4 us per answer instead of 5.7, because datagrams that
+// arrive during a short sleep are served together. So it waits at once.
 import { randomInt } from 'node:crypto';
 import { addressBytes, endpointText, familyOf, isWildcard } from './address.js';
 import { MmsgBatch } from './batch.js';
@@ -162,9 +166,10 @@ class MmsgLayer implements SocketLayer, SocketOwner {
 
   readonly #turn = (): void => {
     this.#isScheduled = false;
-    let rounds = 0;
-    while (!this.#isStopped && this.#round() && rounds < ROUNDS_PER_TURN) rounds++;
-    if (rounds > 0) this.#schedule();
+    for (let rounds = 0; rounds < ROUNDS_PER_TURN; rounds++) {
+      if (this.#isStopped || !this.#round()) return;
+    }
+    this.#schedule();
   };
 
   /** Serves what is readable now; true when something was. */

@@ -120,4 +120,3 @@ function appendOpt(
   }
   x.length = end;
 }
-

@@ -166,7 +166,8 @@ export class StreamPool implements Carrier {
   #makeRoom(): number {
     let emptiest = this.#connections[0] as Connection;
     for (const connection of this.#connections) {
-      if (connection !== undefined && connection.inFlight < emptiest.inFlight) emptiest = connection;
+      if (connection !== undefined && connection.inFlight < emptiest.inFlight)
+        emptiest = connection;
     }
     this.#connections[emptiest.place] = undefined;
     return emptiest.place;
@@ -196,7 +197,8 @@ export class StreamPool implements Carrier {
   #onMessage(connection: Connection, wire: Uint8Array): void {
     if (connection.isClosed) return;
     const { counters, exchanges } = this.#options;
-    const index = wire.length < 2 ? -1 : this.#ids.find(((wire[0] as number) << 8) | (wire[1] as number));
+    const index =
+      wire.length < 2 ? -1 : this.#ids.find(((wire[0] as number) << 8) | (wire[1] as number));
     const x = index < 0 ? undefined : exchanges.at(index);
     if (x === undefined || x.link !== connection) {
       counters.unexpected.inc();
@@ -290,7 +292,9 @@ export class StreamPool implements Carrier {
 
   /** A connection in place of one that broke. */
   #replace(broken: Connection): Connection {
-    return this.#connections[broken.place] === undefined ? this.#open(broken.place) : this.#choose();
+    return this.#connections[broken.place] === undefined
+      ? this.#open(broken.place)
+      : this.#choose();
   }
 
   #forget(connection: Connection): void {

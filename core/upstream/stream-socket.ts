@@ -17,9 +17,9 @@ export interface StreamTls {
 
 /** PEM texts; without `ca` the authorities Node trusts are. */
 export interface TlsMaterial {
-  readonly cert?: Buffer | undefined;
-  readonly key?: Buffer | undefined;
-  readonly ca?: Buffer | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  readonly ca: string | undefined;
 }
 
 /** What a pool keeps from one TLS handshake to the next. */

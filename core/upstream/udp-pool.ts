@@ -252,7 +252,8 @@ export class UdpPool implements Carrier {
   #take(link: PoolSocket, wire: Uint8Array, received: number): void {
     const isOversize = received < 0;
     const length = isOversize ? wire.length : received;
-    const x = length < 2 ? undefined : this.#waiting(((wire[0] as number) << 8) | (wire[1] as number));
+    const x =
+      length < 2 ? undefined : this.#waiting(((wire[0] as number) << 8) | (wire[1] as number));
     if (x === undefined) {
       this.#options.counters.unexpected.inc();
       return;

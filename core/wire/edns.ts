@@ -71,13 +71,6 @@ export function optionEnd(wire: Uint8Array, at: number): number {
   return at + OPTION_BYTES + ((wire[at + 2]! << 8) | wire[at + 3]!);
 }
 
-/** Whether the option list from `start` fills the bytes up to `end` exactly. */
-export function areOptionsWellFormed(wire: Uint8Array, start: number, end: number): boolean {
-  let pos = start;
-  while (pos + OPTION_BYTES <= end) pos = optionEnd(wire, pos);
-  return pos === end;
-}
-
 /**
  * Whether the client-subnet option at `at` is one a query may carry (RFC 7871 6): the prefix fits the family, the address has as many octets
  * as the prefix needs and no bits beyond it, and the scope is 0. An unknown family is checked for its octets only.

@@ -1,7 +1,7 @@
 // What is left out of a message that is too long: whole RRsets from the end (RFC 2181 section 9), and whether that is truncation (RFC 9471).
 import { RRType } from './constants.js';
 import type { Layout } from './layout.js';
-import { equalNames } from './name.js';
+import { equalNames, skipName } from './name.js';
 
 /** Comparisons of records that keeping RRsets whole may cost; past it a section is left out whole, which is right too. */
 const MAX_SET_COMPARISONS = 2048;
@@ -60,7 +60,10 @@ export function isTruncation(
     for (let ns = 0; ns < additionalAt; ns++) {
       if (left-- === 0) return true;
       if (typeOf(wire, layout, ns) !== RRType.NS) continue;
-      if (equalNames(wire, layout.owners[i]!, wire, layout.types[ns]! + 10)) return true;
+      const target = layout.types[ns]! + 10;
+      const end = recordsEnd(layout, ns + 1);
+      if (skipName(wire, target, end) !== end) continue;
+      if (equalNames(wire, layout.owners[i]!, wire, target)) return true;
     }
   }
   return false;

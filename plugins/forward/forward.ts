@@ -7,8 +7,8 @@
 import {
   type Answer,
   type Clock,
-  createReceiveBatch,
   type Counter,
+  createReceiveBatch,
   DnsError,
   dropOpt,
   type Exchange,
@@ -30,9 +30,11 @@ import {
   writeQuery,
 } from '../../core/plugin.js';
 import { InFlightCells } from './health-cells.js';
+import { resolveTargets } from './names.js';
 import type { Policy } from './policy.js';
+import { checkCount } from './publish.js';
 import { NONE_LEFT, PAUSE, Selection } from './selection.js';
-import type { AddressTarget } from './targets.js';
+import type { AddressTarget, NameTarget } from './targets.js';
 import { Upstream, type UpstreamOptions } from './upstream.js';
 import { ZoneMatcher } from './zone-matcher.js';
 
@@ -53,6 +55,8 @@ export interface ForwardOptions {
   /** Zones that are forwarded, and names below them that are not. */
   readonly from: readonly string[];
   readonly except: readonly string[];
+  /** Servers that host names among the upstreams are looked up with; none for the system's. */
+  readonly resolvers: readonly string[];
   readonly preferUdp: boolean;
   readonly readTimeoutMs: number;
   /** Attempts per query, 0 for no limit, undefined for twice the number of upstreams. */
@@ -69,6 +73,7 @@ export interface ForwardOptions {
 }
 
 export class Forward implements Handler, ExchangeOwner {
+  readonly #targets: readonly (AddressTarget | NameTarget)[];
   readonly #options: ForwardOptions;
   readonly #services: Services;
   readonly #clock: Clock;
@@ -87,9 +92,15 @@ export class Forward implements Handler, ExchangeOwner {
   /** The rest of the chain, and whether another *forward* is its front; known from the first query on. */
   #next: Next | undefined;
   #isNextForward = false;
+  #isStopped = false;
 
-  constructor(targets: readonly AddressTarget[], options: ForwardOptions, services: Services) {
+  constructor(
+    targets: readonly (AddressTarget | NameTarget)[],
+    options: ForwardOptions,
+    services: Services,
+  ) {
     const { metrics } = services;
+    this.#targets = targets;
     this.#options = options;
     this.#services = services;
     this.#clock = services.clock;
@@ -112,7 +123,7 @@ export class Forward implements Handler, ExchangeOwner {
     );
     const limit = `concurrent queries exceeded maximum ${options.maxConcurrent}`;
     this.#limitError = new DnsError('ERR_UPSTREAM_LIMIT', limit);
-    this.#selection = this.#use(targets);
+    this.#selection = this.#use(targets.every(isAddress) ? targets : []);
   }
 
   serve(q: Query, next: Next): Answer {
@@ -131,11 +142,17 @@ export class Forward implements Handler, ExchangeOwner {
     return this.#isNextForward ? whenDone(answer, this.#continue) : answer;
   }
 
-  onStart(): void {
+  async onStart(): Promise<void> {
+    if (!this.#targets.every(isAddress)) {
+      const targets = await resolveTargets(this.#targets, this.#options.resolvers);
+      checkCount(targets.length);
+      this.#selection = this.#use(targets);
+    }
     for (const upstream of this.#upstreams) upstream.health.start();
   }
 
   onStop(): void {
+    this.#isStopped = true;
     for (const upstream of this.#upstreams) upstream.close();
   }
 
@@ -174,7 +191,8 @@ export class Forward implements Handler, ExchangeOwner {
     const made = new Map<string, Upstream>();
     this.#upstreams = targets.map((target) => {
       const key = JSON.stringify(target);
-      const known = made.get(key) ?? new Upstream(target, upstream, services, this.#exchanges, batch);
+      const known =
+        made.get(key) ?? new Upstream(target, upstream, services, this.#exchanges, batch);
       made.set(key, known);
       return known;
     });
@@ -205,7 +223,7 @@ export class Forward implements Handler, ExchangeOwner {
   #advance(x: Exchange): boolean {
     for (;;) {
       const leftMs = x.deadlineMs - this.#clock.nowMs;
-      if (leftMs <= 0) return false;
+      if (leftMs <= 0 || this.#isStopped) return false;
       const index = this.#selection.next(x);
       if (index === NONE_LEFT) return false;
       if (index === PAUSE) {
@@ -334,4 +352,8 @@ function isRefusalOfEdns(wire: Uint8Array, rcode: number): boolean {
 function withRecursion(reply: Reply): Reply {
   reply.wire[3] = (reply.wire[3] as number) | RA;
   return reply;
+}
+
+function isAddress(target: AddressTarget | NameTarget): target is AddressTarget {
+  return target.kind === 'address';
 }

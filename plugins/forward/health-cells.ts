@@ -59,7 +59,7 @@ export class HealthCells {
   }
 
   suspect(nowMs: number): void {
-    storeCell(this.#cells, this.#at + SUSPECT, (nowMs | 0) || 1);
+    storeCell(this.#cells, this.#at + SUSPECT, nowMs | 0 || 1);
   }
 
   /** Counts a failed probe; gives how many there are now. */

@@ -9,7 +9,8 @@ export type Scheme = 'dns' | 'tls' | 'https';
 
 const DEFAULT_PORTS: Readonly<Record<Scheme, number>> = { dns: 53, tls: 853, https: 443 };
 
-const WANT = 'want IP[:PORT], tls://IP[%SERVERNAME][:PORT], https://IP[:PORT], a host name or a resolv.conf file';
+const WANT =
+  'want IP[:PORT], tls://IP[%SERVERNAME][:PORT], https://IP[:PORT], a host name or a resolv.conf file';
 
 /** One upstream with a numeric address; `address` has %zone for link-local ones. */
 export interface AddressTarget {

@@ -2,7 +2,6 @@
 import {
   type Batch,
   type Carrier,
-  type CarrierCounters,
   DnsError,
   type ExchangePool,
   Failure,
@@ -11,12 +10,9 @@ import {
   type Metrics,
   rcodeName,
   type Services,
-  SOCKETS,
-  StreamPool,
-  type StreamTls,
   TIMERS,
-  UdpPool,
 } from '../../core/plugin.js';
+import { type CarrierOptions, type Carriers, createCarriers } from './carriers.js';
 import { Health, type HealthOptions } from './health.js';
 import { HealthCells } from './health-cells.js';
 import { type AddressTarget, addressWithPort, targetText } from './targets.js';
@@ -31,20 +27,11 @@ const COUNTED_RCODES = 6;
 const LOG_INTERVAL_MS = 60_000;
 
 /** What the upstreams of one *forward* have in common. */
-export interface UpstreamOptions {
+export interface UpstreamOptions extends CarrierOptions {
   readonly cells: Int32Array;
   readonly health: HealthOptions;
-  /** Source address, for upstreams of its family. */
-  readonly sourceAddress: string | undefined;
-  /** Certificates, when there is an upstream to speak TLS with. */
-  readonly tlsContext: StreamTls['context'] | undefined;
-  /** Name in the certificates of upstreams that do not have their own. */
-  readonly servername: string;
   /** Plain upstreams are asked over TCP only. */
   readonly forceTcp: boolean;
-  readonly expireMs: number;
-  readonly maxAgeMs: number;
-  readonly maxIdle: number;
 }
 
 export class Upstream {
@@ -54,8 +41,7 @@ export class Upstream {
   readonly timeoutError: DnsError;
   readonly networkError: DnsError;
   readonly answerError: DnsError;
-  readonly #udp: Carrier | undefined;
-  readonly #stream: Carrier;
+  readonly #carriers: Carriers;
   readonly #durations: readonly Histogram[];
   readonly #services: Services;
   #lastError = '';
@@ -77,38 +63,17 @@ export class Upstream {
     this.#durations = durationsOf(services.metrics, to);
 
     const { clock, metrics, log, worker } = services;
-    const timers = services.get(TIMERS);
-    const shared = {
-      remote: { address: target.address, port: target.port },
-      local: sourceFor(target.address, options.sourceAddress),
-      sockets: services.get(SOCKETS),
-      timers,
-      clock,
-      exchanges,
-    };
-    const isTls = target.scheme === 'tls';
-    this.#udp = isTls
-      ? undefined
-      : new UdpPool({ ...shared, receiveBatch, counters: countersOf(metrics, to, 'udp') });
-    this.#stream = new StreamPool({
-      ...shared,
-      tls: isTls ? tlsFor(target, options) : undefined,
-      counters: countersOf(metrics, to, isTls ? 'tcp-tls' : 'tcp'),
-      expireMs: options.expireMs,
-      maxAgeMs: options.maxAgeMs,
-      maxIdle: options.maxIdle,
-      onError: (error) => this.#logOnce(log, error),
-    });
+    const onError = (error: Error): void => this.#logOnce(log, error);
+    this.#carriers = createCarriers(target, options, services, exchanges, receiveBatch, onError);
     const cells = new HealthCells(options.cells, this.text, worker);
     const failures = metrics.counter(
       '/proxy_healthcheck_failures_total',
       'Probes of an upstream that failed.',
       { proxy_name: 'forward', to },
     );
-    const probed = options.forceTcp ? this.#stream : this.carrier(false);
-    this.health = new Health(this.text, cells, probed, options.health, {
+    this.health = new Health(this.text, cells, this.carrier(options.forceTcp), options.health, {
       clock,
-      timers,
+      timers: services.get(TIMERS),
       exchanges,
       log,
       failures,
@@ -117,11 +82,12 @@ export class Upstream {
 
   /** Whether there is no other way to it than connections. */
   get isStreamOnly(): boolean {
-    return this.#udp === undefined;
+    return this.#carriers.udp === undefined;
   }
 
   carrier(isStream: boolean): Carrier {
-    return isStream || this.#udp === undefined ? this.#stream : this.#udp;
+    const { udp, stream } = this.#carriers;
+    return isStream || udp === undefined ? stream : udp;
   }
 
   /** Notes how long a reply with this rcode took. */
@@ -136,8 +102,8 @@ export class Upstream {
 
   close(): void {
     this.health.stop();
-    this.#udp?.close();
-    this.#stream.close();
+    this.#carriers.udp?.close();
+    this.#carriers.stream.close();
   }
 
   /** A wrong certificate fails every connection in the same way: one line a minute says so. */
@@ -150,17 +116,6 @@ export class Upstream {
   }
 }
 
-function tlsFor(target: AddressTarget, options: UpstreamOptions): StreamTls | undefined {
-  if (options.tlsContext === undefined) return undefined;
-  const servername = target.servername === '' ? options.servername : target.servername;
-  return { context: options.tlsContext, servername };
-}
-
-function sourceFor(address: string, source: string | undefined): string | undefined {
-  if (source === undefined) return undefined;
-  return source.includes(':') === address.includes(':') ? source : undefined;
-}
-
 function durationsOf(metrics: Metrics, to: string): readonly Histogram[] {
   return Array.from({ length: COUNTED_RCODES + 1 }, (_, rcode) =>
     metrics.histogram(
@@ -170,30 +125,4 @@ function durationsOf(metrics: Metrics, to: string): readonly Histogram[] {
       { proxy_name: 'forward', to, rcode: rcode < COUNTED_RCODES ? rcodeName(rcode) : 'other' },
     ),
   );
-}
-
-function countersOf(metrics: Metrics, to: string, proto: string): CarrierCounters {
-  const labels = { proxy_name: 'forward', to, proto };
-  return {
-    hits: metrics.counter(
-      '/proxy_conn_cache_hits_total',
-      'Queries sent on a socket or connection that was open.',
-      labels,
-    ),
-    misses: metrics.counter(
-      '/proxy_conn_cache_misses_total',
-      'Queries that a socket or connection was opened for.',
-      labels,
-    ),
-    mismatched: metrics.counter(
-      'mismatched_replies_total',
-      'Messages from an upstream that do not fit the query, dropped.',
-      { to, proto },
-    ),
-    unexpected: metrics.counter(
-      'unexpected_replies_total',
-      'Messages from an upstream that no query waits for, dropped.',
-      { to, proto },
-    ),
-  };
 }

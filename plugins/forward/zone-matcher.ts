@@ -22,7 +22,8 @@ export class ZoneMatcher {
     for (let i = 0; i < this.#zones.length; i++) {
       const zone = this.#zones[i] as Uint8Array;
       const start = length - zone.length;
-      if (start >= 0 && endsWith(q.folded, start, zone) && isLabelStart(q.folded, start)) return true;
+      if (start >= 0 && endsWith(q.folded, start, zone) && isLabelStart(q.folded, start))
+        return true;
     }
     return false;
   }

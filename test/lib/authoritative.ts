@@ -1,4 +1,5 @@
 // NSD, Unbound and BIND as upstreams: on loopback, in a folder of their own, touching nothing of the system's configuration.
+import type { Certificate } from './certificates.js';
 import { Child } from './child.js';
 import { freePort } from './ports.js';
 import { type TempFolder, tempFolder } from './temp-folder.js';
@@ -17,6 +18,8 @@ export interface NameServerOptions {
   readonly port?: number;
   /** A command that runs the server in its turn (`nsenter ...`). */
   readonly prefix?: readonly string[];
+  /** Serves over TLS alone. Unbound only. */
+  readonly tls?: Certificate;
 }
 
 export type Starter = (
@@ -58,10 +61,18 @@ zone:
 export const startUnbound: Starter = (zone, text, options) =>
   startServer(options, /start of service/, (folder, port) => {
     const file = folder.write('zone', text);
+    const { tls } = options ?? {};
+    const tlsLines =
+      tls === undefined
+        ? ''
+        : `  tls-port: ${port}
+  tls-service-key: "${folder.write('key.pem', tls.key)}"
+  tls-service-pem: "${folder.write('cert.pem', tls.cert)}"
+`;
     const conf = folder.write(
       'unbound.conf',
       `server:
-  interface: 127.0.0.1
+${tlsLines}  interface: 127.0.0.1
   port: ${port}
   num-threads: 1
   do-daemonize: no

@@ -6,7 +6,7 @@ import { tempFolder } from './temp-folder.js';
 export const MAIN = fileURLToPath(new URL('../../core/main.js', import.meta.url));
 
 /** The last line of a successful start. */
-const STARTED = /^heimdall-\S+$/im;
+const STARTED = /^Heimdall-\S+\n.*\bworkers?\b/m;
 
 export interface HeimdallOptions {
   readonly args?: readonly string[];

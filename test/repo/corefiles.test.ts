@@ -2,6 +2,7 @@
 // local and nothing leads outside; without the rights for that it is only checked.
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
+import { makeCertificate } from '../lib/certificates.js';
 import { run } from '../lib/child.js';
 import { runHeimdall, startHeimdall } from '../lib/heimdall.js';
 import { type Namespace, startNamespace } from '../lib/namespace.js';
@@ -14,6 +15,7 @@ const fences = [example, ...markdownFiles().flatMap((path) => fencesOf(path, 'co
 
 const need = needNamespaces('openssl', 'dig');
 let namespace: Namespace | undefined;
+/** What examples name. */
 let files: Readonly<Record<string, string>> = {};
 
 before(async () => {
@@ -22,11 +24,9 @@ before(async () => {
     'ip route add local 192.0.2.0/24 dev lo',
     'ip route add local 198.51.100.0/24 dev lo',
     'ip -6 route add local 2001:db8::/32 dev lo',
-    'ip link add eth0 type dummy',
-    'ip addr add 10.0.0.1/24 dev eth0',
-    'ip link set eth0 up',
   ]);
-  files = await certificateFiles();
+  const { key, cert } = await makeCertificate();
+  files = { 'key.pem': key, 'cert.pem': cert, 'ca.pem': cert };
 });
 
 after(() => namespace?.stop());
@@ -65,26 +65,3 @@ test(
     }
   },
 );
-
-/** A key pair under the names that examples use. */
-async function certificateFiles(): Promise<Readonly<Record<string, string>>> {
-  const key = await run([
-    toolPath('openssl'),
-    'ecparam',
-    '-name',
-    'prime256v1',
-    '-genkey',
-    '-noout',
-  ]);
-  const folder = tempFolder();
-  try {
-    const file = folder.write('key.pem', key.stdout);
-    const cert = await run([
-      toolPath('openssl'),
-      ...['req', '-new', '-x509', '-key', file, '-days', '2', '-subj', '/CN=dns.example.net'],
-    ]);
-    return { 'key.pem': key.stdout, 'cert.pem': cert.stdout, 'ca.pem': cert.stdout };
-  } finally {
-    folder.remove();
-  }
-}

@@ -58,7 +58,7 @@ test('project: the change log opens with what is unreleased, in known sections',
 test('project: every npm command on a page exists', () => {
   const own = ['ci', 'install', 'pack', 'i'];
   const wrong = markdownFiles().flatMap((path) =>
-    [...readText(path).matchAll(/\bnpm (?:run )?([a-z][a-z-]*)/g)]
+    [...readText(path).matchAll(/(?:^|`)npm (?:run )?([a-z][a-z-]*)/gm)]
       .map((match) => match[1] as string)
       .filter((name) => !own.includes(name) && manifest.scripts[name] === undefined)
       .map((name) => `${path}: npm ${name}`),

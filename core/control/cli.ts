@@ -1,0 +1,134 @@
+// The command line: flags as CoreDNS has them, with one dash or two, and the subcommands.
+import { parseArgs } from 'node:util';
+
+/** More workers than this is a typing error: each is a thread with some 20 MB. */
+const MAX_WORKERS = 1024;
+
+const DEFAULT_PORT = 53;
+
+/** Where a configuration comes from. */
+export interface Source {
+  /** File, `stdin`, or undefined to look for one. */
+  readonly conf: string | undefined;
+  /** Port of zones that name none. */
+  readonly port: number;
+}
+
+export type Command =
+  | ({ readonly kind: 'check' | 'plan' } & Source)
+  | ({
+      readonly kind: 'serve';
+      readonly pidfile: string | undefined;
+      readonly isQuiet: boolean;
+      /** As asked for; undefined for one per processor. */
+      readonly workers: number | undefined;
+    } & Source)
+  | { readonly kind: 'version' | 'plugins' | 'help' }
+  | { readonly kind: 'misuse'; readonly message: string };
+
+const OPTIONS = {
+  conf: { type: 'string' },
+  'dns.port': { type: 'string' },
+  p: { type: 'string' },
+  pidfile: { type: 'string' },
+  workers: { type: 'string' },
+  quiet: { type: 'boolean' },
+  plugins: { type: 'boolean' },
+  version: { type: 'boolean' },
+  help: { type: 'boolean' },
+  h: { type: 'boolean' },
+} as const;
+
+type Values = { readonly [K in keyof typeof OPTIONS]?: string | boolean | undefined };
+
+export const USAGE = `Usage: heimdall [FLAGS]             serve DNS
+       heimdall check [FILE]       report every error of a configuration; opens no socket
+       heimdall plan [FILE]        print listeners and the chain of every zone; opens no socket
+
+  -conf FILE      configuration file, "stdin" to read it there (default: Corefile, or
+                  heimdall.config.*, in the working directory)
+  -dns.port PORT  port of zones that name none (default 53); also -p
+  -workers N      worker threads (default: one per processor)
+  -pidfile FILE   write the process id there
+  -quiet          print nothing at start
+  -plugins        list the built-in plugins
+  -version        print the version
+  -help           print this
+
+Flags take one dash or two, and their value after a space or "=".
+`;
+
+/** What these arguments ask for. */
+export function parseCommandLine(argv: readonly string[]): Command {
+  try {
+    const { values, positionals } = parseArgs({
+      args: argv.map(doubleDash),
+      options: OPTIONS,
+      allowPositionals: true,
+      strict: true,
+    });
+    return commandOf(values, positionals);
+  } catch (error) {
+    return { kind: 'misuse', message: usageProblem(error as NodeJS.ErrnoException) };
+  }
+}
+
+/** Go's flags have one dash, and booleans may be written `-quiet=true`. */
+function doubleDash(argument: string): string {
+  const match = /^--?([a-z][a-z.]*)(=.*)?$/s.exec(argument);
+  if (match === null) return argument;
+  const [, name, value = ''] = match as unknown as [string, string, string | undefined];
+  const isBoolean = OPTIONS[name as keyof typeof OPTIONS]?.type === 'boolean';
+  if (isBoolean && /^=(true|1|t)$/i.test(value)) return `--${name}`;
+  return `--${name}${value}`;
+}
+
+function commandOf(values: Values, positionals: readonly string[]): Command {
+  if (values.help || values.h) return { kind: 'help' };
+  if (values.version) return { kind: 'version' };
+  if (values.plugins) return { kind: 'plugins' };
+  const [name, file, ...surplus] = positionals;
+  const port = portOf(values['dns.port'] ?? values.p);
+  const conf = values.conf as string | undefined;
+  if (name === undefined) {
+    const pidfile = values.pidfile as string | undefined;
+    const workers = workersOf(values.workers);
+    return { kind: 'serve', conf, port, pidfile, workers, isQuiet: values.quiet === true };
+  }
+  if (name !== 'check' && name !== 'plan') {
+    throw new Error(`unknown command "${name}", want check or plan`);
+  }
+  if (surplus[0] !== undefined) throw new Error(`unexpected argument "${surplus[0]}"`);
+  if (file !== undefined && conf !== undefined) {
+    throw new Error(`"${file}" and -conf "${conf}" name two files, want one`);
+  }
+  return { kind: name, conf: file ?? conf, port };
+}
+
+function portOf(text: string | boolean | undefined): number {
+  if (text === undefined) return DEFAULT_PORT;
+  const port = wholeNumber(text);
+  if (port >= 1 && port <= 65535) return port;
+  throw new Error(`port "${text}" is not accepted, want 1..65535`);
+}
+
+function workersOf(text: string | boolean | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const workers = wholeNumber(text);
+  if (workers >= 1 && workers <= MAX_WORKERS) return workers;
+  throw new Error(`"${text}" workers are not accepted, want 1..${MAX_WORKERS}`);
+}
+
+function wholeNumber(text: string | boolean): number {
+  return typeof text === 'string' && /^\d{1,6}$/.test(text) ? Number(text) : -1;
+}
+
+function usageProblem({ code, message }: NodeJS.ErrnoException): string {
+  const name = /'(?:-[^-], )?--?([^ '=]+)/.exec(message)?.[1] ?? '';
+  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') return `unknown flag -${name}`;
+  if (code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE') {
+    const isBoolean = OPTIONS[name as keyof typeof OPTIONS]?.type === 'boolean';
+    return isBoolean ? `flag -${name} takes no value` : `flag -${name} needs a value`;
+  }
+  return message;
+}

@@ -1,0 +1,31 @@
+// Runs what the command line asks for. Each command is loaded when it is asked for.
+import { platformLine, versionLine } from './banner.js';
+import { parseCommandLine, USAGE } from './cli.js';
+import { EXIT_BAD_CONFIGURATION, TERMINAL } from './terminal.js';
+
+/** Runs the command; gives the exit code. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const command = parseCommandLine(argv);
+  switch (command.kind) {
+    case 'serve':
+      return (await import('./commands/serve.js')).serve(command, TERMINAL);
+    case 'check':
+      return (await import('./commands/check.js')).check(command, TERMINAL);
+    case 'plan':
+      return (await import('./commands/check.js')).plan(command, TERMINAL);
+    case 'version':
+      TERMINAL.print(`${versionLine()}\n${platformLine()}\n`);
+      return 0;
+    case 'plugins': {
+      const { BUILT_IN } = await import('../../plugins/order.js');
+      TERMINAL.print(BUILT_IN.map((name) => `${name}\n`).join(''));
+      return 0;
+    }
+    case 'help':
+      TERMINAL.print(USAGE);
+      return 0;
+    case 'misuse':
+      TERMINAL.complain(`heimdall: ${command.message}\n${USAGE}`);
+      return EXIT_BAD_CONFIGURATION;
+  }
+}

@@ -1,0 +1,140 @@
+// The running server: workers, sockets and control parts of one configuration, started and stopped in order.
+import type { Logger } from '../chain/services.js';
+import { type ComposedMain, composeMain } from '../container/main.js';
+import type { ProcessState } from '../container/process.js';
+import { describeIo } from '../system/layer.js';
+import { notifySystem } from '../system/notify.js';
+import { oddZones, platformLine, version, versionLine, zoneLines } from './banner.js';
+import { Controls } from './controls.js';
+import { HttpEndpoints } from './endpoints.js';
+import { createLogger } from './lines.js';
+import type { StandardOutput } from './output.js';
+import type { Planned } from './plan.js';
+import { openSockets, type ProcessSockets } from './sockets.js';
+import { Supervisor } from './supervisor.js';
+import type { WorkerHandle } from './worker-handle.js';
+
+/**
+ * Stopping takes at most 5 s, but for what a plugin asks for before it (lameduck): queries in flight get 3 s, workers and control parts what
+ * is left to save what they have.
+ */
+const DRAIN_LIMIT_MS = 3_000;
+const CONTROL_STOP_LIMIT_MS = 500;
+
+export class Server {
+  readonly #log: Logger;
+  readonly #main: ComposedMain;
+  readonly #supervisor: Supervisor;
+  readonly #workers: number;
+  #planned: Planned | undefined;
+  #controls: Controls | undefined;
+  #sockets: ProcessSockets | undefined;
+  #isStopping = false;
+  #isDebug = false;
+  #stopped: Promise<void> | undefined;
+
+  /** `handles` are the workers, already loading. */
+  constructor(output: StandardOutput, handles: readonly WorkerHandle[]) {
+    this.#log = createLogger(output, '', false);
+    this.#workers = handles.length;
+    this.#main = composeMain({
+      loggerFor: (plugin) => createLogger(output, plugin, this.#isDebug),
+      makeEndpoints: () => new HttpEndpoints(),
+    });
+    const metrics = this.#main.metrics.scope('server');
+    output.dropped = metrics.counter(
+      'log_lines_dropped_total',
+      'Log lines dropped because nobody read fast enough.',
+    );
+    this.#supervisor = new Supervisor({
+      handles,
+      registry: this.#main.registry,
+      log: this.#log,
+      restarts: metrics.counter('worker_restarts_total', 'Workers that died and were replaced.'),
+      onLines: (text) => output.write(text),
+      onExit: (worker) => this.#controls?.onWorkerExit(worker),
+    });
+  }
+
+  /** Serves; rejects with the first reason why it cannot. */
+  async start(planned: Planned): Promise<void> {
+    const { plan, instances } = planned;
+    this.#planned = planned;
+    this.#isDebug = plan.isDebug;
+    const sockets = openSockets(plan.listeners, this.#workers);
+    this.#sockets = sockets;
+    const workers = this.#workers;
+    const stateFor = (block: number): ProcessState => this.#stateFor(block);
+    const servicesFor = this.#main.blocks({ plan, workers, stateFor });
+    const controls = new Controls(instances, servicesFor, this.#log);
+    this.#controls = controls;
+    const { published } = controls;
+    await Promise.all([
+      controls.start(),
+      this.#supervisor.start((worker) => ({
+        plan,
+        workers,
+        sockets: sockets.forWorker(worker),
+        published,
+      })),
+    ]);
+    notifySystem('READY=1');
+  }
+
+  get isStopping(): boolean {
+    return this.#isStopping;
+  }
+
+  /** What is printed when it serves. */
+  banner(): string {
+    const listeners = this.#planned?.plan.listeners ?? [];
+    const odd = oddZones(listeners).map(
+      (zone) => `Warning: zone "${zone}" does not follow the preferred syntax of RFC 1035`,
+    );
+    const count = `${this.#workers} worker${this.#workers === 1 ? '' : 's'}`;
+    const lines = [
+      ...odd,
+      ...zoneLines(listeners),
+      versionLine(),
+      `${platformLine()}, ${count}, ${describeIo()}`,
+    ];
+    return lines.map((line) => `${line}\n`).join('');
+  }
+
+  /** Answers what is in flight, then ends everything. Never rejects; calling it again waits for the same end. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stopInOrder();
+    return this.#stopped;
+  }
+
+  async #stopInOrder(): Promise<void> {
+    this.#isStopping = true;
+    notifySystem('STOPPING=1');
+    await this.#controls?.drain();
+    await this.#supervisor.drain(DRAIN_LIMIT_MS);
+    await this.#supervisor.stop();
+    if (this.#controls !== undefined) await within(CONTROL_STOP_LIMIT_MS, this.#controls.stop());
+    this.#sockets?.close();
+  }
+
+  #stateFor(block: number): ProcessState {
+    const isStopping = (): boolean => this.#isStopping;
+    return {
+      version: version(),
+      get isStopping() {
+        return isStopping();
+      },
+      notReady: async () => (await this.#supervisor.notReady())?.[block],
+    };
+  }
+}
+
+/** Waits for `work`, but no longer than `limitMs`. */
+async function within(limitMs: number, work: Promise<void>): Promise<void> {
+  let limit: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    limit = setTimeout(resolve, limitMs);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(limit);
+}

@@ -1,0 +1,127 @@
+// Finds and reads the configuration: the file that `-conf` names, else a Corefile or heimdall.config.* in the working directory. What is
+// not needed for a Corefile (cosmiconfig, loaders) is imported when it is needed, so that start-up does not pay for it.
+import { existsSync, readFileSync } from 'node:fs';
+import { extname, join, relative, resolve } from 'node:path';
+import type { Fault } from './import-config.js';
+import { type Parsed, type ParseOptions, parseCorefile } from './parser.js';
+
+/** Looked for in this order. */
+const SEARCH_PLACES = [
+  'Corefile',
+  'heimdall.config.ts',
+  'heimdall.config.js',
+  'heimdall.config.mjs',
+  'heimdall.config.json',
+  'heimdall.config.yaml',
+];
+
+/** What a file is read as, by its extension; everything else is a Corefile. */
+const MODULES = new Set(['.ts', '.mts', '.js', '.mjs', '.cjs']);
+const TEXTS = new Set(['.json', '.yaml', '.yml']);
+
+export interface LoadOptions extends ParseOptions {
+  /** The operand of `-conf`: a file name, or `stdin`. */
+  readonly conf?: string | undefined;
+  /** Where to look without it; the working directory unless given. */
+  readonly directory?: string;
+}
+
+export interface Loaded extends Parsed {
+  /** The file as messages call it: as the operator typed it. */
+  readonly file: string;
+  /** Its absolute path; undefined for standard input and for the built-in configuration. */
+  readonly path: string | undefined;
+}
+
+/** Reads the configuration. Never rejects: a file that cannot be read is a problem; when there is none the built-in one comes back. */
+export async function loadConfiguration(options: LoadOptions): Promise<Loaded> {
+  const { conf } = options;
+  if (conf === 'stdin') return { ...readCorefile('/dev/stdin', conf, options), path: undefined };
+  if (conf !== undefined) return load(resolve(conf), conf, options);
+  const path = await search(options.directory ?? process.cwd());
+  if (path !== undefined) return load(path, relative('', path), options);
+  return { ...parseCorefile('', 'Corefile', options), file: 'Corefile', path: undefined };
+}
+
+/** The first of the search places that exists in `directory`. */
+async function search(directory: string): Promise<string | undefined> {
+  const { cosmiconfig } = await import('cosmiconfig');
+  const keep = (_path: string, text: string): string => text;
+  const extensions = SEARCH_PLACES.map((place) => extname(place) || 'noExt');
+  const explorer = cosmiconfig('heimdall', {
+    searchPlaces: SEARCH_PLACES,
+    loaders: Object.fromEntries(extensions.map((extension) => [extension, keep])),
+    cache: false,
+    ignoreEmptySearchPlaces: false,
+  });
+  const found = (await explorer.search(directory))?.filepath;
+  // What may not be read is passed over by cosmiconfig. It is what the operator meant, so it is what the error is about.
+  return SEARCH_PLACES.map((place) => join(directory, place)).find(
+    (path) => path === found || existsSync(path),
+  );
+}
+
+async function load(path: string, file: string, options: LoadOptions): Promise<Loaded> {
+  const extension = extname(path);
+  if (!MODULES.has(extension) && !TEXTS.has(extension)) {
+    return { ...readCorefile(path, file, options), path };
+  }
+  let data: unknown;
+  if (MODULES.has(extension)) {
+    const { importConfig } = await import('./import-config.js');
+    const imported = await importConfig(path);
+    if ('fault' in imported) return failed(file, path, imported.fault);
+    data = imported.data;
+  } else {
+    try {
+      const text = read(path, options);
+      data = extension === '.json' ? JSON.parse(text) : await parseYaml(path, text);
+    } catch (error) {
+      return failed(file, path, faultOf(error, path, options));
+    }
+  }
+  const { parseData } = await import('./data.js');
+  return { ...parseData(data, file, options), file, path };
+}
+
+function readCorefile(path: string, file: string, options: LoadOptions): Loaded {
+  try {
+    return { ...parseCorefile(read(path, options), file, options), file, path };
+  } catch (error) {
+    return failed(file, path, faultOf(error, path, options));
+  }
+}
+
+function read(path: string, options: LoadOptions): string {
+  return options.files?.read(path) ?? readFileSync(path, 'utf8');
+}
+
+/** cosmiconfig's own loader: its YAML parser is not a dependency of the server. */
+async function parseYaml(path: string, text: string): Promise<unknown> {
+  const { defaultLoaders } = await import('cosmiconfig');
+  return defaultLoaders['.yaml'](path, text);
+}
+
+function failed(file: string, path: string, { line, message }: Fault): Loaded {
+  const configuration = { blocks: [], plugins: [] };
+  return {
+    configuration,
+    problems: [{ file, line, directive: '', message }],
+    warnings: [],
+    file,
+    path,
+  };
+}
+
+/** What the system said of a file, or what a parser said of its text: one line, with the line number where it is told. */
+function faultOf(error: unknown, path: string, options: LoadOptions): Fault {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return { line: 0, message: 'no such file' };
+  if (code !== undefined) return { line: 0, message: `cannot be read: ${code}` };
+  const [reason] = message.replace(/^YAML Error in .*:\n/, '').split('\n');
+  const offset = /at position (\d+)/.exec(message)?.[1];
+  const line = /\((\d+):\d+\)/.exec(message)?.[1];
+  const counted =
+    offset === undefined ? 0 : read(path, options).slice(0, Number(offset)).split('\n').length;
+  return { line: Number(line ?? counted), message: `cannot be parsed: ${reason}` };
+}

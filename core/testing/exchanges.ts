@@ -1,0 +1,47 @@
+// Exchanges for tests of carriers: questions made from text, and what became of them.
+
+import {
+  type Exchange,
+  type ExchangeOwner,
+  ExchangePool,
+  type Failure,
+} from '../upstream/exchange.js';
+import { writeQuestion } from '../upstream/message.js';
+import { parseName } from '../wire/name.js';
+
+/** What became of an exchange: the reply's bytes or the failure. */
+export type Outcome = Buffer | Failure;
+
+/** Owns exchanges and keeps what they came to. */
+export class TestOwner implements ExchangeOwner {
+  readonly pool = new ExchangePool();
+  readonly #waiting = new Map<Exchange, (outcome: Outcome) => void>();
+
+  /** An exchange that asks for the A record of `name`, not sent. */
+  make(name: string): Exchange {
+    const x = this.pool.take() as Exchange;
+    writeQuestion(x, parseName(name), 1, true);
+    x.owner = this;
+    return x;
+  }
+
+  /** What becomes of `x`; it is given back then. */
+  outcome(x: Exchange): Promise<Outcome> {
+    return new Promise((resolve) => this.#waiting.set(x, resolve));
+  }
+
+  onAnswer(x: Exchange, wire: Uint8Array, length: number): void {
+    this.#end(x, Buffer.from(wire.subarray(0, length)));
+  }
+
+  onFailure(x: Exchange, failure: Failure): void {
+    this.#end(x, failure);
+  }
+
+  #end(x: Exchange, outcome: Outcome): void {
+    const resolve = this.#waiting.get(x);
+    this.#waiting.delete(x);
+    this.pool.give(x);
+    resolve?.(outcome);
+  }
+}

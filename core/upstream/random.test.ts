@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { IdTable, IN_FLIGHT_LIMIT } from './id-table.js';
+import { random16, randomBelow } from './random.js';
+
+test('random: ids spread over all 16 bits', () => {
+  const buckets = new Uint32Array(64);
+  for (let i = 0; i < 64_000; i++) {
+    const bucket = random16() >> 10;
+    buckets[bucket] = (buckets[bucket] as number) + 1;
+  }
+  for (const count of buckets) assert.ok(count > 700 && count < 1300, String(count));
+});
+
+test('random: numbers below a limit are equally likely', () => {
+  for (const limit of [1, 2, 3, 7, 31, 65_536]) {
+    const counts = new Map<number, number>();
+    for (let i = 0; i < 7000; i++) {
+      const n = randomBelow(limit);
+      assert.ok(n >= 0 && n < limit);
+      counts.set(n, (counts.get(n) ?? 0) + 1);
+    }
+    if (limit > 10) continue;
+    for (const count of counts.values()) {
+      assert.ok(Math.abs(count - 7000 / limit) < 500, `${limit}: ${count}`);
+    }
+  }
+});
+
+test('id table: an id is given once until it is released, up to the limit', () => {
+  const table = new IdTable();
+  const ids = new Set<number>();
+  for (let i = 0; i < IN_FLIGHT_LIMIT; i++) ids.add(table.take(i % 65_535));
+  assert.equal(ids.size, IN_FLIGHT_LIMIT);
+  assert.equal(table.take(1), -1);
+  const [id] = ids as unknown as [number];
+  table.release(id);
+  table.release(id);
+  assert.equal(table.inUse, IN_FLIGHT_LIMIT - 1);
+  assert.equal(table.find(id), -1);
+  const again = table.take(65_534);
+  assert.equal(table.find(again), 65_534);
+});

@@ -1,0 +1,56 @@
+// How a reply lies in the slab. The header has five words of ours; the body has the message behind its 12 header bytes, then where its TTLs are,
+// then the extended error:
+//
+//   | question name (folded), type, class | records ... | pad | TTL offsets, two in a word | code, length | text ... |
+
+/** Words of user data in an entry's header. */
+export const Meta = {
+  /** Third and fourth header octet of the message in the upper half, answer count in the lower. */
+  FLAGS: 0,
+  /** Authority count in the upper half, additional count in the lower. */
+  COUNTS: 1,
+  /** Bits 0 to 15 length of the message, 16 to 28 number of TTLs, 29 and 30 kind less ANSWER, 31 whether there is an extended error. */
+  SHAPE: 2,
+  /** Tick at which it was stored. */
+  STORED: 3,
+  /** Ticks for which it is fresh. */
+  LIFETIME: 4,
+} as const;
+
+export const META_COUNT = 5;
+
+/** Bytes of the message that are not in the body. */
+export const HEADER_BYTES = 12;
+
+/** The longest message (RFC 1035 4.2.2), and room for the offsets of its 5956 records and an extended error. */
+const MAX_BODY_BYTES = 65_536 + 12_288;
+
+/** Longest text of an extended error that is kept. */
+export const MAX_EDE_TEXT_BYTES = 64;
+
+/** Room for a whole entry, as words and as bytes of a message. */
+export class Scratch {
+  readonly words = new Int32Array(MAX_BODY_BYTES / 4);
+  readonly bytes = new Uint8Array(this.words.buffer);
+}
+
+export function messageLength(shape: number): number {
+  return shape & 0xffff;
+}
+
+export function ttlCount(shape: number): number {
+  return (shape >>> 16) & 0x1fff;
+}
+
+/** The kind less ANSWER. */
+export function kindBits(shape: number): number {
+  return (shape >>> 29) & 3;
+}
+
+export function hasEde(shape: number): boolean {
+  return shape < 0;
+}
+
+export function shapeOf(length: number, ttls: number, kind: number, withEde: boolean): number {
+  return (length | (ttls << 16) | (kind << 29) | (withEde ? 1 << 31 : 0)) | 0;
+}

@@ -1,0 +1,47 @@
+// Hot path. What an answer is kept under: the folded question name, type, class, the DO, CD and RD bits, and the configuration it came from.
+import { Hasher, type Query, type SlabKey } from '../../core/plugin.js';
+
+/**
+ * Bits of the key beside the name's length: what the answer depends on besides name, type and class. RD is among them because an answer to a
+ * query without it may be a referral, which nobody who wants recursion should get.
+ */
+const DNSSEC_OK = 1;
+const CHECKING_DISABLED = 2;
+const RECURSION_DESIRED = 4;
+
+/** Words that the folded name of a query has room for. */
+const NAME_WORDS = 64;
+
+/** The key of one query after another; one per worker and cache. */
+export class CacheKey implements SlabKey {
+  a = 0;
+  b = 0;
+  readonly c: number;
+  words: Uint32Array = new Uint32Array(NAME_WORDS);
+  bytes = 0;
+  low = 0;
+  high = 0;
+  readonly #hasher: Hasher;
+
+  /** `seed` is the same in all workers; `fingerprint` tells configurations apart. */
+  constructor(seed: readonly [number, number], fingerprint: number) {
+    this.#hasher = new Hasher(seed[0] ^ fingerprint, seed[1]);
+    this.c = fingerprint | 0;
+  }
+
+  /** Makes this the key of `q`, whose `folded32` it borrows. */
+  set(q: Query): void {
+    const bytes = q.qnameEnd - q.qnameOffset;
+    const bits =
+      (q.dnssecOk ? DNSSEC_OK : 0) |
+      (q.checkingDisabled ? CHECKING_DISABLED : 0) |
+      (q.recursionDesired ? RECURSION_DESIRED : 0);
+    this.a = (q.qtype << 16) | q.qclass;
+    this.b = (bytes << 8) | bits;
+    this.words = q.folded32;
+    this.bytes = bytes;
+    this.#hasher.hash(this.a, this.b, this.words, (bytes + 3) >> 2);
+    this.low = this.#hasher.low;
+    this.high = this.#hasher.high;
+  }
+}

@@ -1,0 +1,55 @@
+// The *forward* directive: every occurrence is a step of its own, in written order.
+import { createTlsContext, definePlugin, type Services } from '../../core/plugin.js';
+import { Forward, type ForwardOptions } from './forward.js';
+import { createPolicy } from './policy.js';
+import { type Published, publish } from './publish.js';
+import { type ForwardConfig, forwardSyntax, rcodeMask } from './syntax.js';
+
+export default definePlugin({
+  name: 'forward',
+  servesAllClasses: true,
+  syntax: forwardSyntax,
+  setup(config, services) {
+    const published = publishedOf(config, services);
+    return new Forward(published.targets, optionsOf(config, published), services);
+  },
+  control(config, services) {
+    return { published: publish(config, services.workers) };
+  },
+});
+
+function publishedOf(config: ForwardConfig, services: Services): Published {
+  // Without a control part (a handler by itself) the worker reads what it needs.
+  return (services.published as Published | undefined) ?? publish(config, services.workers);
+}
+
+function optionsOf(config: ForwardConfig, { targets, tls, cells }: Published): ForwardOptions {
+  const [intervalMs, probe] = config.health_check;
+  const isPlainOnly = targets.every((target) => target.scheme === 'dns');
+  return {
+    from: config.from,
+    except: config.except,
+    resolvers: config.resolver,
+    preferUdp: config.prefer_udp,
+    readTimeoutMs: config.read_timeout,
+    maxAttempts: config.max_connect_attempts,
+    maxConcurrent: config.max_concurrent,
+    isFailFast: config.failfast_all_unhealthy_upstreams,
+    failoverMask: rcodeMask(config.failover),
+    nextMask: rcodeMask(config.next),
+    isNextOnNodata: config.next_on_nodata,
+    policy: createPolicy(config.policy),
+    upstream: {
+      cells,
+      health: { maxFails: config.max_fails, intervalMs, ...probe },
+      sourceAddress: config.source_address,
+      tlsContext: isPlainOnly ? undefined : createTlsContext(tls),
+      servername: config.tls_servername,
+      forceTcp: config.force_tcp,
+      dohMethod: config.doh_method,
+      expireMs: config.expire,
+      maxAgeMs: config.max_age,
+      maxIdle: config.max_idle_conns,
+    },
+  };
+}

@@ -1,0 +1,173 @@
+// What a Corefile may say of *forward*: arguments, properties, defaults and what does not go together.
+import { resolve } from 'node:path';
+import {
+  type ConfigToken,
+  custom,
+  directive,
+  duration,
+  flag,
+  integer,
+  ip,
+  NameError,
+  oneOf,
+  parseName,
+  Rcode,
+  rcodeFromName,
+  type Syntax,
+  type SyntaxContext,
+  text,
+  tuple,
+  ValueError,
+  value,
+  zones,
+  zonesOfArgument,
+} from '../../core/plugin.js';
+import { POLICY_NAMES, type PolicyName } from './policy.js';
+import { parseTarget, targetText } from './targets.js';
+
+/** TO arguments of one *forward*; CoreDNS's limit. */
+const MAX_TARGETS = 15;
+
+/** Rcodes beyond these are in OPT and not looked at. */
+const MAX_HEADER_RCODE = 15;
+
+/** Paths of PEM files. */
+export interface TlsFiles {
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  readonly ca: string | undefined;
+}
+
+/** What a probe asks. */
+export interface ProbeOptions {
+  readonly recursionDesired: boolean;
+  /** In wire form. */
+  readonly domain: Uint8Array;
+}
+
+const ROOT = Uint8Array.of(0);
+const DEFAULT_PROBE: ProbeOptions = { recursionDesired: true, domain: ROOT };
+
+export const forwardSyntax = directive({
+  args: {
+    from: value((text) => zonesOfArgument(text), 'a zone name or network'),
+    to: value(parseTarget, 'an upstream').list(),
+  },
+  block: {
+    except: zones({ min: 1 }).or([]),
+    force_tcp: flag(),
+    prefer_udp: flag(),
+    expire: duration().or(10_000),
+    max_age: duration().or(0),
+    max_idle_conns: integer({ min: 0 }).or(0),
+    max_fails: integer({ min: 0 }).or(2),
+    max_connect_attempts: integer({ min: 0 }).optional(),
+    read_timeout: duration({ min: 1 }).or(2000),
+    tls: custom(parseTlsFiles).optional(),
+    tls_servername: text().or(''),
+    policy: value(parsePolicy, 'a policy').or('random'),
+    health_check: tuple(duration(), custom(parseProbe)).or([500, DEFAULT_PROBE] as const),
+    max_concurrent: integer({ min: 0 }).or(0),
+    next: value(parseNextRcode, 'an rcode').list().or([]),
+    next_on_nodata: flag(),
+    failfast_all_unhealthy_upstreams: flag(),
+    failover: value(parseFailoverRcode, 'an rcode').list().or([]),
+    source_address: ip().optional(),
+    resolver: value(parseResolver, 'an address').list().or([]),
+    doh_method: oneOf('POST', 'GET').or('POST'),
+  },
+  check: (config) => {
+    if (config.to.length > MAX_TARGETS) {
+      return `${config.to.length} upstreams are too many, want at most ${MAX_TARGETS}`;
+    }
+    if (config.max_age > 0 && config.max_age < config.expire) {
+      return { at: 'max_age', message: 'max_age is shorter than expire, want at least as long' };
+    }
+    for (const target of config.to) {
+      if (target.kind !== 'address' || target.servername === '' || config.tls_servername === '') {
+        continue;
+      }
+      const both = `"${config.tls_servername}" and "${target.servername}"`;
+      return {
+        at: 'tls_servername',
+        message: `${both} are both set for upstream ${targetText(target)}, want one of them`,
+      };
+    }
+    return undefined;
+  },
+});
+
+/** The configuration of one *forward* line. */
+export type ForwardConfig = typeof forwardSyntax extends Syntax<infer C> ? C : never;
+
+/** Bit n for rcode n. */
+export function rcodeMask(rcodes: readonly number[]): number {
+  return rcodes.reduce((mask, rcode) => mask | (1 << rcode), 0);
+}
+
+function parsePolicy(text: string): PolicyName {
+  const policy = POLICY_NAMES.find((name) => name === text);
+  if (policy !== undefined) return policy;
+  throw ValueError.whole(`unknown policy "${text}", want ${POLICY_NAMES.join(', ')}`);
+}
+
+function parseNextRcode(text: string): number {
+  const rcode = rcodeFromName(text);
+  if (rcode === undefined || rcode > MAX_HEADER_RCODE) {
+    throw new ValueError('want one such as SERVFAIL or NXDOMAIN', 'is not a valid rcode');
+  }
+  return rcode;
+}
+
+function parseFailoverRcode(text: string): number {
+  const rcode = parseNextRcode(text);
+  if (rcode !== Rcode.NOERROR) return rcode;
+  throw ValueError.whole('NoError cannot be used in failover, want an error such as SERVFAIL');
+}
+
+/** `[CERT KEY] [CA]`: one file is the authority, two are our own certificate, three both. */
+function parseTlsFiles(args: readonly ConfigToken[], context: SyntaxContext): TlsFiles {
+  if (args.length > 3) {
+    throw new ValueError('want at most CERT KEY CA', 'is one file too many', args[3]);
+  }
+  const paths = args.map((token) => resolve(context.root, token.text));
+  const [first, second, third] = paths;
+  if (paths.length === 1) return { cert: undefined, key: undefined, ca: first };
+  return { cert: first, key: second, ca: third };
+}
+
+/** `[no_rec] [domain FQDN]` behind the interval. */
+function parseProbe(args: readonly ConfigToken[]): ProbeOptions {
+  let { recursionDesired, domain } = DEFAULT_PROBE;
+  for (let i = 0; i < args.length; i++) {
+    const token = args[i] as ConfigToken;
+    if (token.text === 'no_rec') {
+      recursionDesired = false;
+    } else if (token.text === 'domain') {
+      const name = args[++i];
+      if (name === undefined) throw ValueError.whole('domain is not followed by a name', token);
+      domain = parseDomain(name);
+    } else {
+      throw new ValueError('want no_rec or domain FQDN', 'is not an option of a probe', token);
+    }
+  }
+  return { recursionDesired, domain };
+}
+
+function parseDomain(token: ConfigToken): Uint8Array {
+  try {
+    return parseName(token.text);
+  } catch (error) {
+    if (!(error instanceof NameError)) throw error;
+    throw new ValueError('want a name such as example.org', 'is not a domain name', token);
+  }
+}
+
+/** A DNS server that host names among the upstreams are looked up with: `IP[:PORT]`. */
+function parseResolver(text: string, context: SyntaxContext): string {
+  const target = parseTarget(text, context);
+  if (target.kind !== 'address' || target.scheme !== 'dns') {
+    throw new ValueError('want IP[:PORT]', 'is not an IP address');
+  }
+  return targetText(target);
+}
