@@ -8,7 +8,7 @@ export {
   type Next,
   type Plugin,
 } from './chain/handler.js';
-export { type Answer, type Continuation, whenDone } from './chain/pending.js';
+export { type Answer, type Continuation, Pending, whenDone } from './chain/pending.js';
 export {
   QNAME_OFFSET,
   Query,

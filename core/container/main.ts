@@ -58,9 +58,17 @@ export function composeMain(parts: MainParts): ComposedMain {
     const thread = resolve(c, REGISTRY).addThread();
     return threadMetrics(new Slice((note) => thread.take(note)), parts.loggerFor(''));
   });
+  const registry = resolve(container, REGISTRY);
+  const metrics = resolve(container, THREAD_METRICS);
+  registry.refused = metrics
+    .scope('server')
+    .counter(
+      'metrics_series_refused_total',
+      'Series left out of scrapes: too many, or of two types.',
+    );
   return {
-    registry: resolve(container, REGISTRY),
-    metrics: resolve(container, THREAD_METRICS),
+    registry,
+    metrics,
     blocks: (blockParts) => composeBlocks(container, parts, blockParts),
   };
 }

@@ -22,6 +22,8 @@ export interface WorkerTask {
 export type ToWorker =
   | { readonly kind: 'start'; readonly task: WorkerTask }
   | { readonly kind: 'readiness'; readonly id: number }
+  /** Says `pong`: its event loop turns. */
+  | { readonly kind: 'ping' }
   | { readonly kind: 'drain'; readonly limitMs: number }
   | { readonly kind: 'stop' };
 
@@ -32,6 +34,7 @@ export type FromWorker =
   | { readonly kind: 'failed'; readonly reason: string }
   /** Per server block, the names of the plugins that are not ready. */
   | { readonly kind: 'readiness'; readonly id: number; readonly notReady: readonly string[][] }
+  | { readonly kind: 'pong' }
   | { readonly kind: 'drained' }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'lines'; readonly text: string }

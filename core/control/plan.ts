@@ -141,6 +141,11 @@ class ListenerTable {
         problems.push(problemAt(key.token, '', message));
         continue;
       }
+      if (key.port === 0) {
+        const message = `${quote(key.token.text)}: port 0 cannot be listened on, want 1..65535`;
+        problems.push(problemAt(key.token, '', message));
+        continue;
+      }
       for (const address of addresses) {
         const index = this.#indexOf(key.scheme, address, key.port);
         indices.add(index);

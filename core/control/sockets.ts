@@ -6,6 +6,7 @@
 import { networkInterfaces } from 'node:os';
 import type { ListenerPlan } from '../chain/plan.js';
 import type { ListenSocket } from '../server/data-plane.js';
+import { isWildcard } from '../system/address.js';
 import { isBatchedIo } from '../system/layer.js';
 import { checkUdpFree, closeFd, dupFd, endpointsOf, openTcp, openUdp } from '../system/open.js';
 import type { Endpoint } from '../system/sockets.js';
@@ -68,7 +69,9 @@ class OpenSockets implements ProcessSockets {
       // All of them before the first is opened: with SO_REUSEPORT nobody would notice that another server has the port.
       for (const { endpoint } of bases) checkUdpFree(endpoint);
       for (const { listener, endpoint } of bases) {
-        this.#tcp.push({ listener, endpoint, fd: openTcp(endpoint, TCP_BACKLOG) });
+        // A wildcard and one of its addresses can only listen side by side if both say so.
+        const reusePort = bases.some((other) => isBeside(endpoint, other.endpoint));
+        this.#tcp.push({ listener, endpoint, fd: openTcp(endpoint, TCP_BACKLOG, { reusePort }) });
       }
       const targets = bases.flatMap((base) => udpTargets(base, bases));
       for (let worker = 0; worker < workers; worker++) this.#udp.push(openAll(targets));
@@ -88,6 +91,17 @@ class OpenSockets implements ProcessSockets {
     this.#udp.length = 0;
     this.#tcp.length = 0;
   }
+}
+
+/** Whether one of the two is a wildcard of the other's family, on the same port. */
+function isBeside(a: Endpoint, b: Endpoint): boolean {
+  const isSameFamily = a.address.includes(':') === b.address.includes(':');
+  return (
+    a.port === b.port &&
+    isSameFamily &&
+    a.address !== b.address &&
+    (isWildcard(a.address) || isWildcard(b.address))
+  );
 }
 
 interface Target extends Base {

@@ -1,4 +1,4 @@
-// Keeps the workers alive: starts them together, replaces one that ends by itself, stops them in order.
+// Keeps the workers alive: starts them together, replaces one that ends by itself or hangs, stops them in order.
 //
 // A worker that dies after having served for a while is replaced at once. One that keeps dying is replaced at growing intervals, so that a
 // crash loop does not eat the processor the other workers need. Its sockets stay open meanwhile; what arrives there waits for its successor.
@@ -14,10 +14,19 @@ const STABLE_MS = 10_000;
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 8_000;
 
+/**
+ * A worker whose event loop has not turned for so many checks hangs: its clients get no answer, and the kernel keeps sending them to it. Checks are
+ * counted, not time, so that a process that was halted (a debugger, a snapshot of its machine) finds its workers alive.
+ */
+const CHECK_MS = 2_000;
+const CHECKS_UNTIL_HUNG = 5;
+
 /** How long a worker may take to end in order once it is drained: plugins save what they have. */
 const STOP_LIMIT_MS = 1_000;
 
 export interface SupervisorOptions {
+  /** Between two checks whether the workers live; for tests. */
+  readonly checkMs?: number;
   /** One for each worker to be, already loading. */
   readonly handles: readonly WorkerHandle[];
   readonly registry: MetricRegistry;
@@ -46,10 +55,12 @@ export class Supervisor {
   readonly #seats: Seat[] = [];
   #taskFor: ((worker: number) => WorkerTask) | undefined;
   #isStopping = false;
+  readonly #check: NodeJS.Timeout;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     for (const handle of options.handles) this.#seats.push(this.#seat(handle));
+    this.#check = setInterval(() => this.#lookAfter(), options.checkMs ?? CHECK_MS).unref();
   }
 
   /** Gives every worker its task; resolves when all serve, rejects with the first reason why one cannot. */
@@ -73,16 +84,27 @@ export class Supervisor {
 
   /** Takes no more queries and waits for those in flight, `limitMs` at most. Dead workers are not replaced any more. */
   async drain(limitMs: number): Promise<void> {
-    this.#isStopping = true;
-    for (const seat of this.#seats) clearTimeout(seat.restart);
+    this.#dismiss();
     await Promise.all(this.#seats.map((seat) => seat.handle.drain(limitMs)));
   }
 
   /** Ends every worker, by force if need be. */
   async stop(): Promise<void> {
-    this.#isStopping = true;
-    for (const seat of this.#seats) clearTimeout(seat.restart);
+    this.#dismiss();
     await Promise.all(this.#seats.map((seat) => seat.handle.stop(STOP_LIMIT_MS)));
+  }
+
+  /** From here on nobody is replaced. */
+  #dismiss(): void {
+    this.#isStopping = true;
+    clearInterval(this.#check);
+    for (const seat of this.#seats) clearTimeout(seat.restart);
+  }
+
+  #lookAfter(): void {
+    for (const { handle } of this.#seats) {
+      if (handle.ping() >= CHECKS_UNTIL_HUNG) handle.kill('it does not respond');
+    }
   }
 
   #seat(handle: WorkerHandle): Seat {

@@ -33,6 +33,8 @@ export class WorkerHandle {
     | { kind: FromWorker['kind']; resolve: () => void; reject: (e: Error) => void }
     | undefined;
   #fault: string | undefined;
+  /** Pings since the last answer. */
+  #unanswered = 0;
   #hasExited = false;
   #isStarted = false;
   #isEnding = false;
@@ -83,6 +85,18 @@ export class WorkerHandle {
     });
   }
 
+  /** Asks for a sign of life; gives how many times it was asked for in vain. */
+  ping(): number {
+    if (this.#isStarted && this.#unanswered++ === 0) this.#post({ kind: 'ping' });
+    return Math.max(0, this.#unanswered - 1);
+  }
+
+  /** Ends the thread by force, as if it had ended by itself for this reason. */
+  kill(reason: string): void {
+    this.#fault = reason;
+    void this.#thread.terminate();
+  }
+
   /** Resolves when the queries in flight are answered, or `limitMs` has passed. */
   async drain(limitMs: number): Promise<void> {
     if (this.#isStarted)
@@ -120,6 +134,8 @@ export class WorkerHandle {
       this.#events?.onMetrics(message.note);
     } else if (message.kind === 'readiness') {
       this.#answer(message.id, message.notReady);
+    } else if (message.kind === 'pong') {
+      this.#unanswered = 0;
     } else if (message.kind === 'failed') {
       this.#waiter?.reject(new Error(message.reason));
     } else if (message.kind === this.#waiter?.kind) {

@@ -33,6 +33,8 @@ class WorkerThread {
       await this.#start(message.task);
     } else if (message.kind === 'readiness') {
       this.#say({ kind: 'readiness', id: message.id, notReady: this.#notReady() });
+    } else if (message.kind === 'ping') {
+      this.#say({ kind: 'pong' });
     } else if (message.kind === 'drain') {
       await this.#composed?.dataPlane.drain(message.limitMs);
       this.#say({ kind: 'drained' });

@@ -75,9 +75,9 @@ async function load(path: string, file: string, options: LoadOptions): Promise<L
   } else {
     try {
       const text = read(path, options);
-      data = extension === '.json' ? JSON.parse(text) : await parseYaml(path, text);
+      data = extension === '.json' ? await parseJson(path, text) : await parseYaml(path, text);
     } catch (error) {
-      return failed(file, path, faultOf(error, path, options));
+      return failed(file, path, error instanceof TextError ? error.fault : faultOf(error));
     }
   }
   const { parseData } = await import('./data.js');
@@ -88,7 +88,7 @@ function readCorefile(path: string, file: string, options: LoadOptions): Loaded 
   try {
     return { ...parseCorefile(read(path, options), file, options), file, path };
   } catch (error) {
-    return failed(file, path, faultOf(error, path, options));
+    return failed(file, path, faultOf(error));
   }
 }
 
@@ -96,10 +96,43 @@ function read(path: string, options: LoadOptions): string {
   return options.files?.read(path) ?? readFileSync(path, 'utf8');
 }
 
-/** cosmiconfig's own loader: its YAML parser is not a dependency of the server. */
+/** A file whose text is not what its name says. */
+class TextError extends Error {
+  readonly fault: Fault;
+
+  constructor(line: number, reason: string) {
+    super(reason);
+    this.fault = { line, message: `cannot be parsed: ${reason}` };
+  }
+}
+
+/** JSON errors of Node 20 mostly come without a position. JSON is YAML too, and that parser knows where it stopped. */
+async function parseJson(path: string, text: string): Promise<unknown> {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const reason = (error as Error).message.replace(
+      /, (?:\.\.\.)?"[\s\S]*" is not valid JSON$/,
+      '',
+    );
+    const line = await parseYaml(path, text).then(
+      () => 0,
+      (other) => (other instanceof TextError ? other.fault.line : 0),
+    );
+    throw new TextError(line, reason);
+  }
+}
+
+/** By cosmiconfig's own loader: its YAML parser is not a dependency of the server. */
 async function parseYaml(path: string, text: string): Promise<unknown> {
   const { defaultLoaders } = await import('cosmiconfig');
-  return defaultLoaders['.yaml'](path, text);
+  try {
+    return defaultLoaders['.yaml'](path, text);
+  } catch (error) {
+    const [reason] = (error as Error).message.replace(/^YAML Error in .*:\n/, '').split('\n');
+    const at = /^(.*) \((\d+):\d+\)$/.exec(reason as string);
+    throw new TextError(Number(at?.[2] ?? 0), at?.[1] ?? (reason as string));
+  }
 }
 
 function failed(file: string, path: string, { line, message }: Fault): Loaded {
@@ -113,15 +146,9 @@ function failed(file: string, path: string, { line, message }: Fault): Loaded {
   };
 }
 
-/** What the system said of a file, or what a parser said of its text: one line, with the line number where it is told. */
-function faultOf(error: unknown, path: string, options: LoadOptions): Fault {
+/** What the system said of a file. */
+function faultOf(error: unknown): Fault {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') return { line: 0, message: 'no such file' };
-  if (code !== undefined) return { line: 0, message: `cannot be read: ${code}` };
-  const [reason] = message.replace(/^YAML Error in .*:\n/, '').split('\n');
-  const offset = /at position (\d+)/.exec(message)?.[1];
-  const line = /\((\d+):\d+\)/.exec(message)?.[1];
-  const counted =
-    offset === undefined ? 0 : read(path, options).slice(0, Number(offset)).split('\n').length;
-  return { line: Number(line ?? counted), message: `cannot be parsed: ${reason}` };
+  return { line: 0, message: `cannot be read: ${code ?? message}` };
 }

@@ -69,6 +69,7 @@ export class Field<T> {
 
   /** May be absent, and is `value` then. */
   or<const D>(value: D): Field<T | D> {
+    if (Array.isArray(value)) Object.freeze(value);
     return new Field<T | D>(this.reader, () => value, this.combine, this.label);
   }
 

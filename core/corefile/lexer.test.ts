@@ -1,3 +1,4 @@
+// The lexer, rule by rule, with what is odd about it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { lex } from './lexer.js';

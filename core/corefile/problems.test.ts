@@ -1,3 +1,4 @@
+// Messages: their shape, their order, and the words they suggest.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { either, formatProblem, formatProblems, placeOf, quote } from './problems.js';

@@ -75,21 +75,20 @@ export class LineReader {
   takeBlock(): Lexeme[] {
     const opening = this.take();
     const tokens: Lexeme[] = [];
-    for (let depth = 1; ; ) {
-      const token = this.#source.next();
-      if (token === undefined) {
-        this.unclosed(opening);
-        return tokens;
-      }
+    let depth = 1;
+    for (let token = this.#source.next(); token !== undefined; token = this.#source.next()) {
       if (token.text === '{') depth++;
       if (token.text === '}' && --depth === 0) return tokens;
       tokens.push(token);
     }
+    this.unclosed(opening);
+    return tokens;
   }
 
   /** Reports that the file ended within the block that `opening` opened. */
   unclosed(opening: Token, directive = ''): void {
-    if (!this.#isCutShort) this.fail(opening, '"{" is never closed, unexpected EOF', directive);
+    const isReported = this.#isCutShort || this.#source.isCleared;
+    if (!isReported) this.fail(opening, '"{" is never closed, unexpected EOF', directive);
     this.#isCutShort = true;
   }
 

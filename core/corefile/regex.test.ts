@@ -1,3 +1,4 @@
+// Expressions in Go notation: what they match here, and which are refused.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compileRegex } from './regex.js';

@@ -18,6 +18,7 @@ interface Frame {
 export class TokenSource {
   readonly #frames: Frame[] = [];
   #origin: Origin;
+  #isCleared = false;
 
   constructor(tokens: readonly Lexeme[], origin: Origin) {
     this.#origin = origin;
@@ -64,5 +65,11 @@ export class TokenSource {
   /** Forgets what is not read yet. */
   clear(): void {
     this.#frames.length = 0;
+    this.#isCleared = true;
+  }
+
+  /** Whether the end came by `clear`, before that of the file. */
+  get isCleared(): boolean {
+    return this.#isCleared;
   }
 }

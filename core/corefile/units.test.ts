@@ -1,3 +1,4 @@
+// Durations and sizes, read and shown.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.js';
@@ -37,7 +38,7 @@ test('durations: shown in the largest unit that leaves a whole number', () => {
     [7_200_000, '2h'],
     [1500, '1500ms'],
     [0.25, '250us'],
-    [0.0001, '100ns'],
+    [1e-6, '1ns'],
     [1 / 3, `${1 / 3}ms`],
   ];
   for (const [ms, want] of cases) assert.equal(formatDuration(ms), want);

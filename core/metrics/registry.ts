@@ -1,10 +1,10 @@
 // The main thread's view of every thread's cells: series by name and labels, summed when somebody looks.
 //
 // A thread that ends leaves its counts behind in the series' base, so that a counter never goes back; its gauges go with it.
-import type { Labels } from '../chain/services.js';
+import type { Counter, Labels } from '../chain/services.js';
 import { cellsOf, type MetricsNote, type MetricType, type SeriesNote } from './notes.js';
 
-/** Series of all threads together; past it further ones are left out of scrapes and `refused` counts them. */
+/** Series of all threads together; past it further ones are left out of scrapes and counted. */
 export const MAX_SERIES = 500_000;
 
 /** One line of a family: for a histogram the counts per bucket (not cumulative), the count above the last bound, and the sum. */
@@ -24,7 +24,7 @@ export interface MetricFamily {
 
 /** What can be scraped. */
 export interface MetricSource {
-  /** Every family in order of name with the sums of this moment. */
+  /** Every family, with the sums of this moment. */
   families(): readonly MetricFamily[];
 }
 
@@ -59,11 +59,15 @@ export class MetricRegistry implements MetricSource {
   readonly #families = new Map<string, Family>();
   readonly #maxSeries: number;
   #seriesCount = 0;
-  /** Series not taken in: too many, or a name that another thread uses for something else. */
-  refused = 0;
+  #refused: Counter | undefined;
 
   constructor(maxSeries = MAX_SERIES) {
     this.#maxSeries = maxSeries;
+  }
+
+  /** Counts from now on what is not taken in: series past the limit, or of another type than their name has. */
+  set refused(counter: Counter) {
+    this.#refused = counter;
   }
 
   addThread(): MetricThread {
@@ -82,7 +86,7 @@ export class MetricRegistry implements MetricSource {
 
   families(): readonly MetricFamily[] {
     const names = [...this.#families.keys()].sort();
-    return names.map((name) => {
+    return names.map((name): MetricFamily => {
       const { help, type, series } = this.#families.get(name) as Family;
       const samples = [...series.values()].map((s) => ({
         labels: s.labels,
@@ -102,7 +106,7 @@ export class MetricRegistry implements MetricSource {
     const key = JSON.stringify([note.labels, note.buckets]);
     let series = family.series.get(key);
     if (family.type !== note.type || (!series && this.#seriesCount >= this.#maxSeries)) {
-      this.refused++;
+      this.#refused?.inc();
       return;
     }
     if (series === undefined) {

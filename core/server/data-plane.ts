@@ -1,6 +1,6 @@
 // The data plane of one worker: its chains and listeners, started and stopped in order. Knows no plugin by name and no thread.
 import { buildChains } from '../chain/build.js';
-import type { Chain } from '../chain/chain.js';
+import type { Chain, Step } from '../chain/chain.js';
 import type { Plugin } from '../chain/handler.js';
 import type { Plan, StepPlan } from '../chain/plan.js';
 import type { BlockInfo, Logger, Metrics, Services, Timers } from '../chain/services.js';
@@ -68,7 +68,7 @@ export class DataPlane {
   /** Starts the handlers, front to back and block by block, then the listeners. */
   async start(): Promise<void> {
     for (const chain of this.#chains) {
-      for (const step of chain.steps) await step.handler.onStart?.();
+      for (const step of chain.steps) await startStep(step);
     }
     const { sockets, udp, tcp } = this.#options;
     for (const { listener, fd, endpoint } of udp) {
@@ -127,5 +127,15 @@ export class DataPlane {
 
   #router(listener: number): Router {
     return this.#routers[listener] ?? new Router();
+  }
+}
+
+/** An Error that comes out of here names the plugin. */
+async function startStep({ plugin, handler }: Step): Promise<void> {
+  try {
+    await handler.onStart?.();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`${plugin}: ${reason}`, { cause: error });
   }
 }

@@ -10,33 +10,38 @@ import {
   IPV6_PKTINFO,
   MSG_TRUNC,
 } from './linux.js';
+import {
+  ADDRESS_WORDS,
+  BlockLayout,
+  CMSG_DATA,
+  CMSG_HEADER_BYTES,
+  CMSG_LEVEL,
+  CMSG_TYPE,
+  CONTROL_LENGTH,
+  CONTROL_POINTER,
+  FLAGS,
+  HEADER_BYTES,
+  HEADER_WORDS,
+  MESSAGE_LENGTH,
+  NAME_LENGTH,
+  slotStride,
+  VECTOR_COUNT,
+  VECTOR_LENGTH,
+  VECTOR_POINTER,
+  VECTOR_WORDS,
+  writePointer,
+} from './message-layout.js';
+import { Segments } from './segments.js';
 import type { Batch } from './sockets.js';
 
-// struct mmsghdr on 64-bit Linux, in 32-bit words. Counts are written as their low word: musl declares them 32 bits wide with padding after.
-//   0-1 msg_name   2 msg_namelen   4-5 msg_iov   6-7 msg_iovlen   8-9 msg_control   10-11 msg_controllen   12 msg_flags   14 msg_len
-const HEADER_WORDS = 16;
-const NAME_LENGTH = 2;
-const CONTROL_LENGTH = 10;
-const FLAGS = 12;
-const MESSAGE_LENGTH = 14;
-
-// struct iovec: 0-1 base   2-3 length.
-const VECTOR_WORDS = 4;
-const VECTOR_LENGTH = 2;
-
-/** Socket addresses are 28 bytes and stand 32 apart. */
-const ADDRESS_WORDS = 8;
-
-// struct cmsghdr: 0-1 length   2 level   3 type, then in_pktinfo (ifindex, spec_dst, addr) or in6_pktinfo (addr of 4 words, ifindex).
+/** Room for in_pktinfo (ifindex, spec_dst, addr) or in6_pktinfo (addr of 4 words, ifindex) with header and padding. */
 const CONTROL_WORDS = 12;
 const CONTROL_BYTES = CONTROL_WORDS * 4;
-const CMSG_HEADER_BYTES = 16;
 const PKTINFO4_BYTES = 12;
 const PKTINFO6_BYTES = 20;
 
 /** recvmmsg and sendmmsg take no more (UIO_MAXIOV). */
 const MAX_CAPACITY = 1024;
-const CACHE_LINE = 64;
 
 /** A batch for the kernel. The header tables hold pointers into the block itself, so a batch must stay referenced while a call runs. */
 export class MmsgBatch implements Batch {
@@ -48,24 +53,28 @@ export class MmsgBatch implements Batch {
   /** Addresses of the two header tables. */
   readonly receiveHeaders: number;
   readonly sendHeaders: number;
+  readonly #libc: Libc;
   readonly #receive: Int32Array;
   readonly #send: Int32Array;
   readonly #sendVectors: Int32Array;
+  readonly #peers: Int32Array;
   readonly #locals: Int32Array;
   readonly #receiveControl: Int32Array;
   readonly #sendControl: Int32Array;
   #takesControl = false;
   #sendsControl = false;
+  #segments: Segments | undefined;
 
   constructor(libc: Libc, capacity: number, slotBytes: number) {
     if (capacity < 1 || capacity > MAX_CAPACITY) throw new RangeError(`batch of ${capacity}`);
+    this.#libc = libc;
     this.capacity = capacity;
     this.lengths = new Int32Array(capacity);
     const stride = slotStride(slotBytes);
-    const layout = new Block(capacity);
+    const layout = new BlockLayout(capacity);
     const data = layout.take(stride);
-    const receive = layout.take(HEADER_WORDS * 4);
-    const send = layout.take(HEADER_WORDS * 4);
+    const receive = layout.take(HEADER_BYTES);
+    const send = layout.take(HEADER_BYTES);
     const receiveVectors = layout.take(VECTOR_WORDS * 4);
     const sendVectors = layout.take(VECTOR_WORDS * 4);
     const peers = layout.take(ADDRESS_WORDS * 4);
@@ -86,26 +95,39 @@ export class MmsgBatch implements Batch {
     this.#receive = words(receive);
     this.#send = words(send);
     this.#sendVectors = words(sendVectors);
+    this.#peers = words(peers);
     this.#locals = words(locals);
     this.#receiveControl = words(receiveControl);
     this.#sendControl = words(sendControl);
 
-    const pointers = new BigUint64Array(memory);
+    const all = words(0);
     const table = (headers: number, vectors: number, control: number): void => {
       for (let i = 0; i < capacity; i++) {
-        const header = (headers + i * HEADER_WORDS * 4) / 8;
-        const vector = vectors + i * VECTOR_WORDS * 4;
-        pointers[header] = BigInt(base + peers + i * ADDRESS_WORDS * 4);
-        pointers[header + 1] = BigInt(SOCKADDR_BYTES);
-        pointers[header + 2] = BigInt(base + vector);
-        pointers[header + 3] = 1n;
-        pointers[header + 4] = BigInt(base + control + i * CONTROL_BYTES);
-        pointers[vector / 8] = BigInt(base + data + i * stride);
-        pointers[vector / 8 + 1] = BigInt(slotBytes);
+        const header = headers / 4 + i * HEADER_WORDS;
+        const vector = vectors / 4 + i * VECTOR_WORDS;
+        writePointer(all, header, base + peers + i * ADDRESS_WORDS * 4);
+        all[header + NAME_LENGTH] = SOCKADDR_BYTES;
+        writePointer(all, header + VECTOR_POINTER, base + vector * 4);
+        all[header + VECTOR_COUNT] = 1;
+        writePointer(all, header + CONTROL_POINTER, base + control + i * CONTROL_BYTES);
+        writePointer(all, vector, base + data + i * stride);
+        all[vector + VECTOR_LENGTH] = slotBytes;
       }
     };
     table(receive, receiveVectors, receiveControl);
     table(send, sendVectors, sendControl);
+  }
+
+  /** Tables to send this batch in groups, made when first asked for. */
+  get segments(): Segments {
+    this.#segments ??= new Segments(this.#libc, {
+      capacity: this.capacity,
+      lengths: this.lengths,
+      headers: this.#send,
+      vectors: this.#sendVectors,
+      peers: this.#peers,
+    });
+    return this.#segments;
   }
 
   /** Before a receive: whether the kernel is asked for local addresses. Costs something only when the batch last served a socket of the other sort. */
@@ -152,19 +174,19 @@ export class MmsgBatch implements Batch {
     const a = i * ADDRESS_WORDS;
     const control = this.#receiveControl;
     const locals = this.#locals;
-    const type = control[c + 3] as number;
+    const type = control[c + CMSG_TYPE] as number;
     locals[a] = 0;
     if (controlLength < CMSG_HEADER_BYTES) return;
-    if (type === IP_PKTINFO && control[c + 2] === IPPROTO_IP) {
+    if (type === IP_PKTINFO && control[c + CMSG_LEVEL] === IPPROTO_IP) {
       locals[a] = AF_INET | portWord;
-      locals[a + 1] = control[c + 5] as number;
-    } else if (type === IPV6_PKTINFO && control[c + 2] === IPPROTO_IPV6) {
+      locals[a + 1] = control[c + CMSG_DATA + 1] as number;
+    } else if (type === IPV6_PKTINFO && control[c + CMSG_LEVEL] === IPPROTO_IPV6) {
       locals[a] = AF_INET6 | portWord;
       locals[a + 1] = 0;
-      for (let k = 0; k < 4; k++) locals[a + 2 + k] = control[c + 4 + k] as number;
+      for (let k = 0; k < 4; k++) locals[a + 2 + k] = control[c + CMSG_DATA + k] as number;
       // Only a link-local address is bound to its interface; for others the route decides. fe80::/10, bytes in memory order.
-      const isLinkLocal = ((control[c + 4] as number) & 0xc0ff) === 0x80fe;
-      locals[a + 6] = isLinkLocal ? (control[c + 8] as number) : 0;
+      const isLinkLocal = ((control[c + CMSG_DATA] as number) & 0xc0ff) === 0x80fe;
+      locals[a + 6] = isLinkLocal ? (control[c + CMSG_DATA + 4] as number) : 0;
     }
   }
 
@@ -177,18 +199,18 @@ export class MmsgBatch implements Batch {
     const family = (locals[a] as number) & 0xffff;
     if (family === AF_INET) {
       control[c] = CMSG_HEADER_BYTES + PKTINFO4_BYTES;
-      control[c + 2] = IPPROTO_IP;
-      control[c + 3] = IP_PKTINFO;
-      control[c + 4] = 0;
-      control[c + 5] = locals[a + 1] as number;
+      control[c + CMSG_LEVEL] = IPPROTO_IP;
+      control[c + CMSG_TYPE] = IP_PKTINFO;
+      control[c + CMSG_DATA] = 0;
+      control[c + CMSG_DATA + 1] = locals[a + 1] as number;
       return CMSG_HEADER_BYTES + 16;
     }
     if (family === AF_INET6) {
       control[c] = CMSG_HEADER_BYTES + PKTINFO6_BYTES;
-      control[c + 2] = IPPROTO_IPV6;
-      control[c + 3] = IPV6_PKTINFO;
-      for (let k = 0; k < 4; k++) control[c + 4 + k] = locals[a + 2 + k] as number;
-      control[c + 8] = locals[a + 6] as number;
+      control[c + CMSG_LEVEL] = IPPROTO_IPV6;
+      control[c + CMSG_TYPE] = IPV6_PKTINFO;
+      for (let k = 0; k < 4; k++) control[c + CMSG_DATA + k] = locals[a + 2 + k] as number;
+      control[c + CMSG_DATA + 4] = locals[a + 6] as number;
       return CMSG_HEADER_BYTES + 24;
     }
     return 0;
@@ -198,26 +220,4 @@ export class MmsgBatch implements Batch {
 /** The length of a peer's address that sendmmsg wants for a socket of `family`. */
 export function nameLengthOf(family: 4 | 6): number {
   return family === 4 ? SOCKADDR4_BYTES : SOCKADDR_BYTES;
-}
-
-/** Slots stand an odd number of cache lines apart: at a power of two their first lines would share a few cache sets. */
-function slotStride(slotBytes: number): number {
-  const lines = Math.ceil(slotBytes / CACHE_LINE);
-  return (lines % 2 === 0 ? lines + 1 : lines) * CACHE_LINE;
-}
-
-/** Hands out offsets for `capacity` things at a time, on cache lines. */
-class Block {
-  readonly #capacity: number;
-  bytes = 0;
-
-  constructor(capacity: number) {
-    this.#capacity = capacity;
-  }
-
-  take(stride: number): number {
-    const offset = this.bytes;
-    this.bytes += Math.ceil((stride * this.#capacity) / CACHE_LINE) * CACHE_LINE;
-    return offset;
-  }
 }

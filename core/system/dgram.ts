@@ -319,11 +319,9 @@ class DgramSocket implements UdpSocket {
 function put(datagram: Datagram, into: Batch, slot: number): void {
   const { bytes, from } = datagram;
   const data = into.data[slot] as Uint8Array;
-  if (bytes.length > data.length) into.lengths[slot] = -1;
-  else {
-    data.set(bytes);
-    into.lengths[slot] = bytes.length;
-  }
+  const isWhole = bytes.length <= data.length;
+  data.set(isWhole ? bytes : bytes.subarray(0, data.length));
+  into.lengths[slot] = isWhole ? bytes.length : -1;
   encodeAddress(from, into.peers[slot] as Uint8Array);
   (into.locals[slot] as Uint8Array)[0] = 0;
 }

@@ -1,8 +1,17 @@
 // Hot path. One UDP socket over recvmmsg and sendmmsg.
 import { type MmsgBatch, nameLengthOf } from './batch.js';
 import type { Libc } from './libc.js';
-import { EAGAIN, EINTR, ENOBUFS, MSG_DONTWAIT } from './linux.js';
+import { EAGAIN, EINTR, ENOBUFS, MSG_DONTWAIT, SOL_UDP, UDP_SEGMENT } from './linux.js';
+import { HEADER_BYTES } from './message-layout.js';
 import type { Batch, UdpSocket } from './sockets.js';
+
+/** Sends smaller than this are not worth grouping. */
+const GROUPED_FROM = 8;
+/** A grouped send must save this share of its messages; otherwise the next so many sends are left ungrouped. */
+const WORTHWHILE = 0.1;
+const UNGROUPED_SENDS = 32;
+/** Groups refused whose datagrams went alone: after so many the way out of this host cannot segment (no checksum offload, IPsec). */
+const MAX_REFUSED_GROUPS = 8;
 
 /** What a socket needs of its layer. */
 export interface SocketOwner {
@@ -35,6 +44,10 @@ export class MmsgSocket implements UdpSocket {
   readonly #nameLength: number;
   /** The local port as the upper half of a socket address's first word. */
   readonly #portWord: number;
+  /** Datagrams may be sent in groups: a wildcard socket's have control messages of their own, a connected socket's lengths rarely match. */
+  #isGrouping: boolean;
+  #ungroupedSends = 0;
+  #refusedGroups = 0;
   /** An error that a send met; the next receive gives it. */
   #pendingErrno = 0;
 
@@ -47,6 +60,10 @@ export class MmsgSocket implements UdpSocket {
     this.onReadable = options.onReadable;
     this.#isWildcard = options.isWildcard;
     this.#nameLength = options.isConnected ? 0 : nameLengthOf(options.family);
+    this.#isGrouping =
+      !options.isConnected &&
+      !options.isWildcard &&
+      libc.setsockopt(this.fd, SOL_UDP, UDP_SEGMENT, new Uint8Array(4), 4) === 0;
     this.#portWord = ((this.localPort >> 8) | ((this.localPort & 0xff) << 8)) << 16;
   }
 
@@ -73,12 +90,21 @@ export class MmsgSocket implements UdpSocket {
   send(from: Batch, first: number, count: number): number {
     const batch = from as MmsgBatch;
     if (!this.isOpen) return 0;
+    if (this.#isGrouping && count >= GROUPED_FROM && --this.#ungroupedSends < 0) {
+      const groups = batch.segments.group(first, count, this.#nameLength);
+      if (groups <= count * (1 - WORTHWHILE)) return this.#sendGroups(batch, groups);
+      this.#ungroupedSends = UNGROUPED_SENDS;
+    }
+    return this.#sendEach(batch, first, count);
+  }
+
+  #sendEach(batch: MmsgBatch, first: number, count: number): number {
     batch.prepareSend(first, count, this.#nameLength, this.#isWildcard);
     const end = first + count;
     let sent = 0;
     let hasFailed = false;
     for (let next = first; next < end; ) {
-      const headers = batch.sendHeaders + next * 64;
+      const headers = batch.sendHeaders + next * HEADER_BYTES;
       const taken = this.#libc.sendmmsg(this.fd, headers, end - next, MSG_DONTWAIT);
       if (taken > 0) {
         sent += taken;
@@ -100,6 +126,37 @@ export class MmsgSocket implements UdpSocket {
       this.#pendingErrno = errno;
       this.#owner.onPendingError(this);
     }
+    return sent;
+  }
+
+  #sendGroups(batch: MmsgBatch, groups: number): number {
+    const { segments } = batch;
+    let sent = 0;
+    for (let next = 0; next < groups; ) {
+      const headers = segments.headers + next * HEADER_BYTES;
+      const taken = this.#libc.sendmmsg(this.fd, headers, groups - next, MSG_DONTWAIT);
+      if (taken > 0) {
+        for (let i = 0; i < taken; i++) sent += segments.sizeOf(next + i);
+        next += taken;
+        continue;
+      }
+      const errno = this.#libc.errno();
+      if (errno === EINTR) continue;
+      if (errno === EAGAIN || errno === ENOBUFS) break;
+      sent += this.#sendMembers(batch, next);
+      next++;
+    }
+    return sent;
+  }
+
+  /** A group was refused: sends its datagrams one by one, which tells an unreachable peer from a way out that cannot segment. */
+  #sendMembers(batch: MmsgBatch, group: number): number {
+    const { segments } = batch;
+    const size = segments.sizeOf(group);
+    if (size === 1) return 0;
+    let sent = 0;
+    for (let i = 0; i < size; i++) sent += this.#sendEach(batch, segments.memberOf(group, i), 1);
+    if (sent > 0 && ++this.#refusedGroups === MAX_REFUSED_GROUPS) this.#isGrouping = false;
     return sent;
   }
 

@@ -33,7 +33,7 @@ const BUFFER_BYTES = 4 << 20;
 
 type Transport = 'udp' | 'tcp';
 
-export interface UdpOptions {
+export interface PortOptions {
   /** Lets further sockets share the port: one per worker, or addresses beside a wildcard. */
   readonly reusePort?: boolean;
 }
@@ -42,7 +42,7 @@ export interface UdpOptions {
  * A non-blocking UDP socket bound to `endpoint`. On a wildcard address it delivers the local address of each datagram. Throws an Error with
  * `code` and a message that names address and port.
  */
-export function openUdp(endpoint: Endpoint, options: UdpOptions = {}): number {
+export function openUdp(endpoint: Endpoint, options: PortOptions = {}): number {
   const family = familyOf(endpoint.address);
   const address = addressBytes(endpoint);
   const fd = makeSocket(family, SOCK_DGRAM);
@@ -59,11 +59,12 @@ export function openUdp(endpoint: Endpoint, options: UdpOptions = {}): number {
 }
 
 /** A non-blocking listening TCP socket. Throws like `openUdp`. `net.Server.listen({ fd })` takes it over, so give each server a `dupFd` of its own. */
-export function openTcp(endpoint: Endpoint, backlog: number): number {
+export function openTcp(endpoint: Endpoint, backlog: number, options: PortOptions = {}): number {
   const libc = requireLibc();
   const address = addressBytes(endpoint);
   const fd = makeSocket(familyOf(endpoint.address), SOCK_STREAM);
   setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (options.reusePort) setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1);
   bindTo(fd, address, endpoint, 'tcp');
   if (libc.listen(fd, backlog) < 0) throw failed(fd, endpoint, 'tcp', libc.errno());
   return fd;

@@ -26,7 +26,7 @@ export interface UdpSocket {
   readonly localPort: number;
   /**
    * Takes waiting datagrams into the first slots of `into` and returns how many: 0 when none wait, negative errno on a socket error
-   * (ECONNREFUSED on a connected socket, say). A datagram longer than a slot has its `lengths[i]` set to -1.
+   * (ECONNREFUSED on a connected socket, say). A datagram longer than a slot fills it and has its `lengths[i]` set to -1.
    */
   receive(into: Batch): number;
   /**

@@ -196,6 +196,32 @@ for (const { name, a, b, is } of pairs) {
   });
 }
 
+/** A message of `count` pointers, each to the one before, the first to the name a; the last one's offset. */
+function chain(count: number): { wire: Uint8Array; last: number } {
+  const offsets = Array.from({ length: count }, (_, i) => (i === 0 ? 12 : 13 + 2 * i));
+  const pointers = offsets.map((to) => String.fromCharCode(0xc0 | (to >> 8), to & 255));
+  const wire = message(`\x01a\0${pointers.join('')}`);
+  return { wire, last: wire.length - 2 };
+}
+
+test('name: no more pointers are followed than a name can need', () => {
+  const most = chain(127);
+  assert.equal(formatName(most.wire, most.last), 'a.');
+  const over = chain(128);
+  assert.equal(formatName(over.wire, over.last), MALFORMED_NAME);
+  const hostile = chain(8000);
+  assert.ok(!equalNames(hostile.wire, hostile.last, Uint8Array.of(1, 97, 0), 0));
+  assert.ok(!equalNames(Uint8Array.of(1, 97, 0), 0, hostile.wire, hostile.last));
+  assert.ok(equalNames(most.wire, most.last, Uint8Array.of(1, 97, 0), 0));
+});
+
+test('equalNames: a name over 255 bytes is equal to none', () => {
+  const over = bytes(`${`\x3f${label63}`.repeat(4)}\0`);
+  assert.ok(!equalNames(over, 0, over.slice(), 0));
+  const longest = parseName(`${`${label63}.`.repeat(3)}${'b'.repeat(61)}.`);
+  assert.ok(equalNames(longest, 0, longest.slice(), 0));
+});
+
 test('equalNames: compressed names are equal to plain ones', () => {
   const wire = message('\x03Org\0\x01a\xc0\x0c\x01A\xc0\x0c\x01a\x03org\0');
   assert.ok(equalNames(wire, 17, wire, 21));

@@ -5,6 +5,15 @@
 export const MAX_LABEL_BYTES = 63;
 export const MAX_NAME_BYTES = 255;
 
+/**
+ * Pointers followed for one name. A name has at most 127 labels; without a limit a message of nothing but pointers would make every name in
+ * it cost thousands of steps.
+ */
+const MAX_POINTERS = 127;
+
+/** Labels and pointers of two names that are compared. */
+const MAX_STEPS = MAX_POINTERS * 3;
+
 /** Bytes of a message header (RFC 1035 4.1.1): no name starts before. */
 const HEADER_BYTES = 12;
 
@@ -53,13 +62,14 @@ export function readName(
   let pos = offset;
   let start = offset;
   let length = 0;
+  let pointers = 0;
   while (pos < stop) {
     const octet = wire[pos]!;
     if (octet >= 0xc0) {
       if (pos + 2 > stop) return -1;
       pos = ((octet & 0x3f) << 8) | wire[pos + 1]!;
-      // Each pointer must lead before the piece it ends: the walk is finite.
-      if (pos >= start) return -1;
+      // Each pointer must lead before the piece it ends.
+      if (pos >= start || ++pointers > MAX_POINTERS) return -1;
       start = pos;
       continue;
     }
@@ -98,7 +108,10 @@ export function equalFolded(
   return true;
 }
 
-/** Whether two names, each possibly compressed within its own message, are the same but for case. False when either is malformed. */
+/**
+ * Whether two names, each possibly compressed within its own message, are the same but for case. False when either is malformed; one that is
+ * compared with itself is not read.
+ */
 export function equalNames(
   a: Uint8Array,
   aOffset: number,
@@ -107,20 +120,28 @@ export function equalNames(
 ): boolean {
   let i = aOffset;
   let j = bOffset;
-  for (let length = 0; length < MAX_NAME_BYTES; ) {
-    i = followPointers(a, i);
-    j = followPointers(b, j);
-    if (i < 0 || j < 0) return false;
-    // Two pieces that went to the same place are equal from here on.
-    if (i === j && a === b) return true;
-    const octet = a[i]!;
-    if (octet !== b[j]! || octet > MAX_LABEL_BYTES) return false;
+  let length = 0;
+  for (let steps = 0; steps < MAX_STEPS; steps++) {
+    // Two names that went on to the same place are equal from there.
+    if (i === j && a === b && i < a.length) return true;
+    const octet = a[i];
+    // Past the end: that is where bad pointers lead, too.
+    if (octet === undefined) return false;
+    if (octet >= 0xc0) {
+      i = pointerTarget(a, i);
+      continue;
+    }
+    if (b[j]! >= 0xc0) {
+      j = pointerTarget(b, j);
+      continue;
+    }
+    if (octet !== b[j] || octet > MAX_LABEL_BYTES) return false;
     if (octet === 0) return true;
-    if (i + octet >= a.length || j + octet >= b.length) return false;
+    length += octet + 1;
+    if (length >= MAX_NAME_BYTES || i + octet >= a.length || j + octet >= b.length) return false;
     if (!equalFolded(a, i + 1, b, j + 1, octet)) return false;
     i += octet + 1;
     j += octet + 1;
-    length += octet + 1;
   }
   return false;
 }
@@ -180,18 +201,11 @@ const BACKSLASH = 0x5c;
 const scratch = new Uint8Array(MAX_NAME_BYTES);
 const ESCAPED: readonly string[] = Array.from({ length: 256 }, (_, byte) => escaped(byte));
 
-/** Where the labels at `offset` really are, or -1. */
-function followPointers(wire: Uint8Array, offset: number): number {
-  let pos = offset;
-  while (pos < wire.length) {
-    const octet = wire[pos]!;
-    if (octet < 0xc0) return pos;
-    if (pos + 1 >= wire.length) return -1;
-    const target = ((octet & 0x3f) << 8) | wire[pos + 1]!;
-    if (target >= pos) return -1;
-    pos = target;
-  }
-  return -1;
+/** Where the pointer at `pos` leads, or past the end of the buffer when that is not backwards. */
+function pointerTarget(wire: Uint8Array, pos: number): number {
+  if (pos + 1 >= wire.length) return wire.length;
+  const target = ((wire[pos]! & 0x3f) << 8) | wire[pos + 1]!;
+  return target < pos ? target : wire.length;
 }
 
 function endLabel(wire: Uint8Array, labelAt: number, at: number, text: string): void {

@@ -166,19 +166,27 @@ test('truncate: the bytes of an OPT do not count, wherever it stands', () => {
   }
 });
 
-test('truncate: a section that would cost too many comparisons is left out whole', () => {
+test('truncate: a section that would cost too much to look through is left out whole', () => {
   const answers = Array.from({ length: 100 }, (_, i) => rr(`n${i}.`, A));
   const wire = response({ answers });
   const layout = layoutOf(wire);
-  assert.equal(fittingRecords(wire, layout, 100, recordsEnd(layout, 10)), 10);
+  assert.equal(fittingRecords(wire, layout, 100, recordsEnd(layout, 4)), 4);
   assert.equal(fittingRecords(wire, layout, 100, recordsEnd(layout, 50)), 0);
 });
 
-test('truncate: looking for glue that would cost too many comparisons counts as truncation', () => {
+test('truncate: many records of few RRsets cost little', () => {
+  const answers = [rr('a.', RRType.CNAME, [0]), ...Array.from({ length: 2000 }, () => rr('b.', A))];
+  const wire = response({ answers: [...answers, rr('b.', TXT)] });
+  const layout = layoutOf(wire);
+  assert.equal(fittingRecords(wire, layout, 2002, recordsEnd(layout, 2001)), 2001);
+  assert.equal(fittingRecords(wire, layout, 2002, recordsEnd(layout, 200)), 1);
+});
+
+test('truncate: looking for glue that would cost too much counts as truncation', () => {
   const authorities = Array.from({ length: 40 }, (_, i) => ns('b.', `ns${i}.b.`));
   const additionals = Array.from({ length: 40 }, (_, i) => rr(`x${i}.b.`, A));
   const wire = response({ authorities, additionals });
   const layout = layoutOf(wire);
-  assert.equal(isTruncation(wire, layout, 60, 80), false);
+  assert.equal(isTruncation(wire, layout, 70, 80), false);
   assert.equal(isTruncation(wire, layout, 40, 80), true);
 });

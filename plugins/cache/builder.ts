@@ -10,14 +10,7 @@ import {
   shiftPointers,
 } from '../../core/plugin.js';
 import { Kind } from './classify.js';
-import {
-  HEADER_BYTES,
-  MAX_EDE_TEXT_BYTES,
-  META_COUNT,
-  Meta,
-  Scratch,
-  shapeOf,
-} from './entry.js';
+import { HEADER_BYTES, MAX_EDE_TEXT_BYTES, META_COUNT, Meta, Scratch, shapeOf } from './entry.js';
 import { emptyTtl, keptTtl, readTtl, type TtlLimits, writeTtl } from './ttl.js';
 
 /** Header bits that are kept: RA, AD and the rcode. AA is not ours to claim, TC is never stored, the others are the client's. */
@@ -53,7 +46,8 @@ export class EntryBuilder {
     this.bodyWords = edeAt + errorWords - HEADER_BYTES / 4;
     const { wire } = reply;
     const additionals = layout.additionals - (layout.optOffset === 0 ? 0 : 1);
-    this.meta[Meta.FLAGS] = (0x80 << 24) | (((wire[3] as number) & KEPT_FLAGS) << 16) | layout.answers;
+    this.meta[Meta.FLAGS] =
+      (0x80 << 24) | (((wire[3] as number) & KEPT_FLAGS) << 16) | layout.answers;
     this.meta[Meta.COUNTS] = (layout.authorities << 16) | additionals;
     this.meta[Meta.SHAPE] = shapeOf(end, ttls, kind - Kind.ANSWER, errorWords > 0);
     return true;
@@ -82,13 +76,7 @@ export class EntryBuilder {
   }
 
   /** Puts the TTLs within limits and lists them from word `at`. Returns how many. */
-  #listTtls(
-    wire: Uint8Array,
-    layout: Layout,
-    kind: Kind,
-    limits: TtlLimits,
-    at: number,
-  ): number {
+  #listTtls(wire: Uint8Array, layout: Layout, kind: Kind, limits: TtlLimits, at: number): number {
     const { words, bytes } = this.#scratch;
     const removed = layout.optEnd - layout.optOffset;
     let count = 0;
@@ -96,7 +84,7 @@ export class EntryBuilder {
     this.hasChanged = false;
     for (let i = 0; i < layout.count; i++) {
       const typeAt = layout.types[i] as number;
-      if (((wire[typeAt] as number) << 8 | (wire[typeAt + 1] as number)) === RRType.OPT) continue;
+      if ((((wire[typeAt] as number) << 8) | (wire[typeAt + 1] as number)) === RRType.OPT) continue;
       const ttl = keptTtl(wire, layout, i, kind, limits);
       if (count === 0 || ttl < this.ttl) this.ttl = ttl;
       if (ttl !== readTtl(wire, typeAt + 4)) this.hasChanged = true;
@@ -127,7 +115,8 @@ export class EntryBuilder {
     const from = option + 6;
     const length = wholeCharacters(wire, from, optionEnd(wire, option));
     for (let i = 0; i < length; i++) bytes[textAt + i] = wire[from + i] as number;
-    words[at] = ((wire[option + 4] as number) << 24) | ((wire[option + 5] as number) << 16) | length;
+    words[at] =
+      ((wire[option + 4] as number) << 24) | ((wire[option + 5] as number) << 16) | length;
     return 1 + ((length + 3) >> 2);
   }
 }

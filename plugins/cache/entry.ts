@@ -47,10 +47,10 @@ export function kindBits(shape: number): number {
   return (shape >>> 29) & 3;
 }
 
-export function hasEde(shape: number): boolean {
+export function hasExtendedError(shape: number): boolean {
   return shape < 0;
 }
 
 export function shapeOf(length: number, ttls: number, kind: number, withEde: boolean): number {
-  return (length | (ttls << 16) | (kind << 29) | (withEde ? 1 << 31 : 0)) | 0;
+  return length | (ttls << 16) | (kind << 29) | (withEde ? 1 << 31 : 0) | 0;
 }

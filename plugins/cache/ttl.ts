@@ -46,7 +46,7 @@ export function readTtl(wire: Uint8Array, at: number): number {
     ((wire[at + 1] as number) << 16) |
     ((wire[at + 2] as number) << 8) |
     (wire[at + 3] as number);
-  return ttl < 0 ? 0 : ttl;
+  return Math.max(ttl, 0);
 }
 
 export function writeTtl(wire: Uint8Array, at: number, ttl: number): void {
@@ -67,8 +67,7 @@ export function ageTtls(
   for (let i = 0; i < count; i++) {
     const pair = words[at + (i >> 1)] as number;
     const offset = (i & 1) === 0 ? pair & 0xffff : pair >>> 16;
-    const left = readTtl(wire, offset) - age;
-    writeTtl(wire, offset, left < 0 ? 0 : left);
+    writeTtl(wire, offset, Math.max(readTtl(wire, offset) - age, 0));
   }
 }
 

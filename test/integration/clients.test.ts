@@ -68,9 +68,11 @@ test('clients: Node resolves every type it knows', needTools('nsd'), async (t) =
   client.setServers([`127.0.0.1:${port}`]);
   assert.deepEqual((await client.resolve4('www.example.org')).sort(), ['192.0.2.1', '192.0.2.2']);
   assert.deepEqual(await client.resolve6('www.example.org'), ['2001:db8::1']);
-  assert.deepEqual(await client.resolveSrv('_dns._udp.example.org'), [
-    { name: 'ns.example.org', port: 53, priority: 1, weight: 2 },
-  ]);
+  const [srv] = await client.resolveSrv('_dns._udp.example.org');
+  assert.equal(
+    `${srv?.priority} ${srv?.weight} ${srv?.port} ${srv?.name}`,
+    '1 2 53 ns.example.org',
+  );
   assert.equal((await client.resolveSoa('example.org')).minttl, 60);
   // Node retries over TCP when a reply is truncated.
   assert.equal((await client.resolveTxt('big.example.org'))[0]?.length, 30);
@@ -81,20 +83,19 @@ test('clients: Node resolves every type it knows', needTools('nsd'), async (t) =
 test('clients: glibc resolves through resolv.conf', needNamespaces('nsd', 'getent'), async (t) => {
   const namespace = await startNamespace('nameserver 127.0.0.1\noptions timeout:2 attempts:1\n');
   t.after(() => namespace.stop());
-  const prefix = namespace.prefix;
-  const nsd = await startNsd(ZONE, zoneText, { port: 5300, prefix });
+  const nsd = await startNsd(ZONE, zoneText, { port: 5300, namespace });
   t.after(() => nsd.stop());
-  const heimdall = await startHeimdall(resolver(53, nsd), { prefix });
+  const heimdall = await startHeimdall(resolver(53, nsd), { namespace });
   t.after(() => heimdall.stop());
 
   for (const RES_OPTIONS of ['', 'use-vc', 'edns0 trust-ad']) {
-    const got = await run([...prefix, 'getent', 'ahosts', 'alias.example.org'], {
+    const got = await run([...namespace.enter(), 'getent', 'ahosts', 'alias.example.org'], {
       env: { RES_OPTIONS },
     });
     const addresses = new Set(got.stdout.split('\n').map((line) => line.split(/\s/)[0]));
     addresses.delete('');
     assert.deepEqual([...addresses].sort(), ['192.0.2.1', '192.0.2.2', '2001:db8::1']);
   }
-  const missing = await run([...prefix, 'getent', 'ahosts', 'missing.example.org']);
+  const missing = await run([...namespace.enter(), 'getent', 'ahosts', 'missing.example.org']);
   assert.equal(missing.code, 2);
 });

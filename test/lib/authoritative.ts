@@ -1,6 +1,7 @@
 // NSD, Unbound and BIND as upstreams: on loopback, in a folder of their own, touching nothing of the system's configuration.
 import type { Certificate } from './certificates.js';
 import { Child } from './child.js';
+import type { Namespace } from './namespace.js';
 import { freePort } from './ports.js';
 import { type TempFolder, tempFolder } from './temp-folder.js';
 import { toolPath } from './tools.js';
@@ -16,8 +17,8 @@ export interface NameServer {
 
 export interface NameServerOptions {
   readonly port?: number;
-  /** A command that runs the server in its turn (`nsenter ...`). */
-  readonly prefix?: readonly string[];
+  /** Where it runs, if not beside the test. */
+  readonly namespace?: Namespace;
   /** Serves over TLS alone. Unbound only. */
   readonly tls?: Certificate;
 }
@@ -132,7 +133,7 @@ async function startServer(
   const folder = tempFolder();
   const port = options.port ?? (await freePort());
   const child = await Child.start({
-    command: [...(options.prefix ?? []), ...command(folder, port)],
+    command: [...(options.namespace?.enter(folder.path) ?? []), ...command(folder, port)],
     ready,
     cwd: folder.path,
   }).catch((error: unknown) => {

@@ -12,15 +12,21 @@ export interface Certificate {
   readonly cert: string;
 }
 
-/** Makes one in PEM, valid for two days from now. Needs openssl. */
-export async function makeCertificate(name = SERVER_NAME): Promise<Certificate> {
+/** Makes one in PEM for a name and, if given, addresses, valid for two days from now. Needs openssl. */
+export async function makeCertificate(
+  name = SERVER_NAME,
+  ...addresses: readonly string[]
+): Promise<Certificate> {
   const folder = tempFolder();
   try {
     const key = await openssl('ecparam', '-name', 'prime256v1', '-genkey', '-noout');
     const file = folder.write('key.pem', key);
     const cert = await openssl(
       ...['req', '-new', '-x509', '-key', file, '-days', '2', '-subj', `/CN=${name}`],
-      ...['-addext', `subjectAltName=DNS:${name}`],
+      ...[
+        '-addext',
+        `subjectAltName=${[`DNS:${name}`, ...addresses.map((a) => `IP:${a}`)].join(',')}`,
+      ],
     );
     return { key, cert };
   } finally {

@@ -1,6 +1,7 @@
 // The server itself as a process, as an operator starts it.
 import { fileURLToPath } from 'node:url';
 import { Child, run } from './child.js';
+import type { Namespace } from './namespace.js';
 import { tempFolder } from './temp-folder.js';
 
 export const MAIN = fileURLToPath(new URL('../../core/main.js', import.meta.url));
@@ -13,8 +14,8 @@ export interface HeimdallOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Further files beside the Corefile, by name. */
   readonly files?: Readonly<Record<string, string>>;
-  /** A command that runs the server in its turn (`nsenter ...`). */
-  readonly prefix?: readonly string[];
+  /** Where it runs, if not beside the test. */
+  readonly namespace?: Namespace | undefined;
 }
 
 export interface Heimdall {
@@ -41,7 +42,7 @@ export async function startHeimdall(
   try {
     const child = await Child.start({
       command: [
-        ...(options.prefix ?? []),
+        ...(options.namespace?.enter(folder.path) ?? []),
         process.execPath,
         '--enable-source-maps',
         MAIN,

@@ -4,8 +4,8 @@ import { tempFolder } from './temp-folder.js';
 import { toolPath } from './tools.js';
 
 export interface Namespace {
-  /** Put in front of a command, it runs that command inside. */
-  readonly prefix: readonly string[];
+  /** Put in front of a command, it runs that command inside, in the working directory given. */
+  enter(folder?: string): readonly string[];
   stop(): Promise<void>;
 }
 
@@ -36,8 +36,10 @@ export async function startNamespace(
     throw error;
   });
   const of = `/proc/${child.pid}/ns`;
+  const nsenter = [toolPath('nsenter'), `--net=${of}/net`, `--mount=${of}/mnt`, '--'];
   return {
-    prefix: [toolPath('nsenter'), `--net=${of}/net`, `--mount=${of}/mnt`, '--'],
+    // Entering a mount namespace leaves the working directory behind.
+    enter: (folder = '/') => [...nsenter, toolPath('env'), '-C', folder],
     async stop() {
       await child.stop();
       folder.remove();

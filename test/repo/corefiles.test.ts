@@ -44,8 +44,7 @@ for (const fence of fences) {
   });
 
   test(`corefiles: ${where} starts and stops`, need, async () => {
-    const prefix = namespace?.prefix ?? [];
-    const heimdall = await startHeimdall(fence.text, { prefix, files, args: ['-workers', '1'] });
+    const heimdall = await startHeimdall(fence.text, { namespace, files, args: ['-workers', '1'] });
     assert.equal(await heimdall.stop(), 0);
   });
 }
@@ -54,10 +53,16 @@ test(
   'corefiles: Corefile.example answers the first dig of the README without a network',
   need,
   async (t) => {
-    const prefix = namespace?.prefix ?? [];
-    const heimdall = await startHeimdall(example.text, { prefix });
+    const heimdall = await startHeimdall(example.text, { namespace });
     t.after(() => heimdall.stop());
-    const dig = [...prefix, toolPath('dig'), '@127.0.0.1', '-p', '1053', 'whoami.example'];
+    const dig = [
+      ...(namespace?.enter() ?? []),
+      toolPath('dig'),
+      '@127.0.0.1',
+      '-p',
+      '1053',
+      'whoami.example',
+    ];
     for (const transport of [[], ['+tcp']]) {
       const { stdout } = await run([...dig, ...transport]);
       assert.match(stdout, /status: NOERROR/);

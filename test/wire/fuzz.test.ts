@@ -10,10 +10,10 @@ import { formatName, MALFORMED_NAME, parseName, readName, skipName } from '../..
 import { message, nameBytes, optRecord, type RecordSpec, response, slotQuery } from './messages.js';
 
 /** Time per test; a run is repeated with the seed it prints: `FUZZ_SEED=n`. */
-const BUDGET_MS = 700;
+const BUDGET_MS = 500;
 
 const seed = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 32));
-const random = mulberry32(seed);
+let random = mulberry32(seed);
 
 const a: RecordSpec = { type: RRType.A, rdata: [192, 0, 2, 1] };
 const mx: RecordSpec = {
@@ -60,8 +60,9 @@ const seeds = [
 function fuzz(name: string, one: (wire: Uint8Array) => void): void {
   test(name, (t) => {
     t.diagnostic(`FUZZ_SEED=${seed}`);
+    random = mulberry32(seed);
     const end = performance.now() + BUDGET_MS;
-    let wire = new Uint8Array(0);
+    let wire: Uint8Array = new Uint8Array(0);
     try {
       while (performance.now() < end) {
         for (let i = 0; i < 100; i++) {

@@ -1,0 +1,255 @@
+// Hot path. Answers from memory what was asked before, and keeps what the rest of the chain answers.
+import {
+  type Answer,
+  type Clock,
+  type Handler,
+  type Next,
+  type Query,
+  Rcode,
+  type Reply,
+  type Services,
+  whenDone,
+} from '../../core/plugin.js';
+import { freshReply, staleReply } from './answer.js';
+import { classify, Kind } from './classify.js';
+import { type CacheCounts, countsOf, type ServerCounts } from './counts.js';
+import { Keeper } from './keeper.js';
+import { CacheKey } from './key.js';
+import type { CacheMemory, CacheOptions } from './options.js';
+import { Refresher, type RefreshOwner } from './refresher.js';
+import { Freshness, Region } from './region.js';
+import { TICKS_PER_SECOND, tickOf, ticksOfMs } from './ticks.js';
+import { Zones } from './zones.js';
+
+/** Times an answer is begun again because its entry was changed while it was copied; then the query is a miss. */
+const ATTEMPTS = 4;
+
+/** A refresh is taken for lost after this time: somewhat longer than *forward* takes at most. */
+const REFRESH_LIMIT_MS = 10_000;
+
+/** After a failed refresh in the background the next one waits at least this long, however often the name is asked for. */
+const REFRESH_PAUSE_MS = 1000;
+
+/** Offset of the source prefix length in a client-subnet option (RFC 7871 section 6). */
+const ECS_SOURCE = 6;
+
+export class CacheHandler implements Handler, RefreshOwner {
+  readonly #options: CacheOptions;
+  readonly #clock: Clock;
+  readonly #wallMs: () => number;
+  readonly #zones: Zones;
+  readonly #key: CacheKey;
+  readonly #success: Region;
+  readonly #denial: Region;
+  readonly #counts: CacheCounts;
+  readonly #keeper: Keeper;
+  readonly #refresher: Refresher;
+  readonly #refreshTicks = ticksOfMs(REFRESH_LIMIT_MS);
+  readonly #pauseTicks: number;
+  readonly #recheckTicks: number;
+  readonly #maxPauseTicks: number;
+  /** What `#choose` found out about the entry it chose: it is past its time; it need not be refreshed, upstream was asked a moment ago. */
+  #isStale = false;
+  #isSettled = false;
+
+  /** `wallMs` is the time of day, for signatures. */
+  constructor(
+    options: CacheOptions,
+    memory: CacheMemory,
+    services: Services,
+    wallMs: () => number = Date.now,
+  ) {
+    const { block, clock, worker } = services;
+    const { stale, prefetch } = options;
+    const staleTicks = ticksOfMs(stale?.maxMs ?? 0);
+    this.#options = options;
+    this.#clock = clock;
+    this.#wallMs = wallMs;
+    this.#zones = new Zones(options.zones, block.zones);
+    this.#key = new CacheKey(memory.seed, block.fingerprint);
+    this.#success = new Region(memory.memory, memory.success, worker + 1, staleTicks);
+    this.#denial = new Region(memory.memory, memory.denial, worker + 1, staleTicks);
+    this.#counts = countsOf(services, options.zones);
+    this.#keeper = new Keeper(this.#success, this.#denial, options, this.#key, this.#counts);
+    this.#refresher = new Refresher(this, services);
+    this.#recheckTicks = ticksOfMs(stale?.recheckMs ?? 0);
+    this.#pauseTicks = Math.max(this.#recheckTicks, ticksOfMs(REFRESH_PAUSE_MS));
+    this.#maxPauseTicks = ticksOfMs(prefetch?.maxPauseMs ?? 0);
+  }
+
+  serve(q: Query, next: Next): Answer {
+    if (q.opcode !== 0 || !this.#zones.covers(q)) return next(q);
+    // RFC 7871 section 7.1.1: a source prefix length of 0 asks for an answer that is good for everybody.
+    if (q.ecsOffset !== 0 && q.wire[q.ecsOffset + ECS_SOURCE] !== 0) {
+      this.#counts.ecsBypasses.inc();
+      return next(q);
+    }
+    const counts = this.#counts.servers[q.server] as ServerCounts;
+    counts.requests.inc();
+    const now = tickOf(this.#clock.nowMs);
+    this.#key.set(q);
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const region = this.#choose(now);
+      if (region === null) break;
+      if (this.#isStale) {
+        const answer = this.#serveStale(q, next, region, now);
+        if (answer !== null) return answer;
+        continue;
+      }
+      const reply = freshReply(region, q, this.#options.keepTtl);
+      if (reply === null) continue;
+      (region === this.#success ? counts.success : counts.denial).hits.inc();
+      if (this.#options.prefetch === undefined) region.reader.touch();
+      else this.#countUse(region, q, next, now);
+      return reply;
+    }
+    counts.misses.inc();
+    return whenDone(next(q), this.#onReply);
+  }
+
+  /** A refresh in the background has its reply; nobody waits for it. */
+  onRefreshed(q: Query, reply: Reply | null): void {
+    const now = tickOf(this.#clock.nowMs);
+    this.#key.set(q);
+    const kind = reply === null ? Kind.UNUSABLE : this.#kindOf(reply, q);
+    if (reply !== null && isRefreshed(kind)) {
+      this.#keeper.keep(reply, q, kind, now);
+      if (kind !== Kind.PASSING) return;
+    }
+    this.#choose(now)?.reader.postpone((now + this.#pauseTicks) | 0);
+  }
+
+  /** Nobody waits any more for a refresh that is still under way: others are not to begin another. */
+  onLate(q: Query): void {
+    const now = tickOf(this.#clock.nowMs);
+    this.#key.set(q);
+    const region = this.#choose(now);
+    if (region !== null && this.#isStale) {
+      region.reader.postpone((now + this.#refreshTicks) | 0);
+    }
+  }
+
+  /**
+   * The half that has what to answer with, null for none. Answers come first: a denial that is younger has removed them. What stays beside them
+   * is a failure, or under `prefer_positive` a denial, and a stale answer is better than either.
+   */
+  #choose(now: number): Region | null {
+    const success = this.#success;
+    const denial = this.#denial;
+    this.#isSettled = false;
+    const positive = success.look(this.#key, now);
+    this.#isStale = positive === Freshness.STALE;
+    if (positive === Freshness.FRESH) return success;
+    const negative = denial.look(this.#key, now);
+    if (positive === Freshness.STALE) {
+      this.#isSettled = negative === Freshness.FRESH;
+      if (negative !== Freshness.FRESH || this.#isBetterStale()) return success;
+    }
+    this.#isStale = negative === Freshness.STALE;
+    return negative === Freshness.ABSENT ? null : denial;
+  }
+
+  /** Whether the stale answer found is better than the fresh denial found. */
+  #isBetterStale(): boolean {
+    if (this.#denial.kind === Kind.FAILURE) return true;
+    return this.#options.stale?.prefersPositive === true && this.#success.kind === Kind.ANSWER;
+  }
+
+  /** Counts a use of the entry found, and refreshes it when it is popular and near its end. */
+  #countUse(region: Region, q: Query, next: Next, now: number): void {
+    const { amount, percent } = this.#options.prefetch as { amount: number; percent: number };
+    const uses = region.reader.countUse(now, this.#maxPauseTicks, amount);
+    const seconds = region.lifetime / TICKS_PER_SECOND;
+    const left = seconds - region.ageSeconds;
+    if (uses < amount || left > Math.ceil((seconds * percent) / 100)) return;
+    this.#refresh(region, q, next, now);
+  }
+
+  /** Refreshes the entry found behind the client's back, unless somebody does or did so in vain a moment ago. */
+  #refresh(region: Region, q: Query, next: Next, now: number): void {
+    const { reader } = region;
+    if (!reader.claim(now, (now + this.#refreshTicks) | 0)) return;
+    // Counted first: the reply may be there at once.
+    if (this.#refresher.start(q, next)) {
+      (this.#counts.servers[q.server] as ServerCounts).prefetches.inc();
+    } else {
+      this.#counts.overRefreshes.inc();
+      reader.postpone(now);
+    }
+  }
+
+  /** Answers with the stale entry found, or first asks upstream; null when the entry was changed meanwhile. */
+  #serveStale(q: Query, next: Next, region: Region, now: number): Answer | null {
+    const { verifies, timeoutMs } = this.#options.stale as { verifies: boolean; timeoutMs: number };
+    if (verifies && !this.#isSettled && !region.reader.isPostponed(now)) {
+      if (timeoutMs === 0) return whenDone(next(q), this.#onVerified);
+      const answer = this.#refresher.wait(q, next, timeoutMs);
+      if (answer !== undefined) return whenDone(answer, this.#onVerified);
+      this.#counts.overRefreshes.inc();
+    }
+    const isSettled = this.#isSettled;
+    const reply = this.#staleReply(q, region);
+    if (reply !== null && !verifies && !isSettled) this.#refresh(region, q, next, now);
+    return reply;
+  }
+
+  #staleReply(q: Query, region: Region): Reply | null {
+    const { ttl } = this.#options.stale as { ttl: number };
+    const reply = staleReply(region, q, ttl);
+    if (reply === null) return null;
+    const counts = this.#counts.servers[q.server] as ServerCounts;
+    (region === this.#success ? counts.success : counts.denial).hits.inc();
+    counts.servedStale.inc();
+    region.reader.touch();
+    return reply;
+  }
+
+  /** The reply of the rest of the chain to a miss. */
+  readonly #onReply = (reply: Reply, q: Query): Answer => {
+    this.#key.set(q);
+    return this.#keeper.keep(reply, q, this.#kindOf(reply, q), tickOf(this.#clock.nowMs));
+  };
+
+  /** The reply of the rest of the chain to a query for which there is a stale entry. */
+  readonly #onVerified = (reply: Reply, q: Query): Answer => {
+    const now = tickOf(this.#clock.nowMs);
+    const kind = this.#kindOf(reply, q);
+    this.#key.set(q);
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const region = this.#choose(now);
+      if (region === null || !this.#isStale || this.#replacesStale(region, kind)) break;
+      if (isRefreshed(kind)) this.#keeper.keep(reply, q, kind, now);
+      region.reader.postpone((now + this.#recheckTicks) | 0);
+      const stale = this.#staleReply(q, region);
+      if (stale !== null) return stale;
+      // The copy may have gone over the reply.
+      if (reply.wire === q.out) return q.replyRcode(Rcode.SERVFAIL);
+    }
+    (this.#counts.servers[q.server] as ServerCounts).misses.inc();
+    return this.#keeper.keep(reply, q, kind, now);
+  };
+
+  /** Whether a reply of this kind is given instead of the stale entry found. */
+  #replacesStale(region: Region, kind: Kind): boolean {
+    if (!isRefreshed(kind)) return false;
+    const keepsAnswer =
+      this.#options.stale?.prefersPositive === true &&
+      region === this.#success &&
+      region.kind === Kind.ANSWER;
+    return !keepsAnswer || kind === Kind.ANSWER;
+  }
+
+  #kindOf(reply: Reply, q: Query): Kind {
+    // Only signatures need the time of day.
+    const wallSeconds = q.dnssecOk ? Math.floor(this.#wallMs() / 1000) : 0;
+    const kind = classify(reply, q, wallSeconds);
+    if (kind !== Kind.MISMATCH) return kind;
+    (this.#counts.servers[q.server] as ServerCounts).drops.inc();
+    return Kind.UNUSABLE;
+  }
+}
+
+/** Whether a reply tells what is there now (RFC 8767 section 4: NOERROR and NXDOMAIN, whole and for the question). */
+function isRefreshed(kind: Kind): boolean {
+  return kind >= Kind.PASSING && kind <= Kind.DENIAL;
+}

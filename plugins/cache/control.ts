@@ -1,0 +1,131 @@
+// The cache's part in the main thread: makes the shared memory, drops what is past its time, counts what is there.
+import { randomInt } from 'node:crypto';
+import {
+  type Clock,
+  CONTROL_OWNER,
+  type Control,
+  type ControlServices,
+  type Gauge,
+  type Logger,
+  minSlabBytes,
+  SlabWriter,
+  slabBytes,
+  slabGeometry,
+} from '../../core/plugin.js';
+import { typeLabels } from './counts.js';
+import type { CacheMemory } from './options.js';
+import { tickOf } from './ticks.js';
+
+/** Bytes of shared memory per entry where no `size` is set: most answers take 200 to 400, one with many or signed records 1000 and more. */
+const BYTES_PER_ENTRY = 1024;
+
+/** How often entries are counted, and a part of the shards is swept. */
+const PERIOD_MS = 1000;
+
+/** Each shard is swept once in this many periods. */
+const SWEEP_PERIODS = 32;
+
+export interface CacheSizes {
+  /** Entries. */
+  readonly success: number;
+  readonly denial: number;
+  /** Bytes of both together, undefined for as much as the entries may need. */
+  readonly sizeBytes: number | undefined;
+}
+
+/** The least `sizeBytes` for these entries. */
+export function minSizeBytes(success: number, denial: number): number {
+  return minSlabBytes(success) + minSlabBytes(denial);
+}
+
+/** Makes the memory that all workers share. What is not used of it costs nothing. */
+export function allocateCache({ success, denial, sizeBytes }: CacheSizes): CacheMemory {
+  const size = Math.max(
+    sizeBytes ?? (success + denial) * BYTES_PER_ENTRY,
+    minSizeBytes(success, denial),
+  );
+  const spare = size - minSizeBytes(success, denial);
+  const share = Math.floor((spare * success) / (success + denial));
+  const answers = slabGeometry(success, minSlabBytes(success) + share);
+  const answerBytes = slabBytes(answers);
+  const denialBytes = minSlabBytes(denial) + spare - share;
+  const denials = slabGeometry(denial, denialBytes, answerBytes / Int32Array.BYTES_PER_ELEMENT);
+  return {
+    memory: new SharedArrayBuffer(answerBytes + slabBytes(denials)),
+    success: answers,
+    denial: denials,
+    seed: [randomInt(2 ** 32), randomInt(2 ** 32)],
+  };
+}
+
+/** One half as the main thread sees it. */
+interface Half {
+  readonly writer: SlabWriter;
+  readonly entries: readonly Gauge[];
+  readonly bytes: Gauge;
+  /** The next shard to sweep. */
+  shard: number;
+}
+
+export class CacheControl implements Control {
+  readonly published: CacheMemory;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #halves: readonly Half[];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(sizes: CacheSizes, zones: readonly string[], services: ControlServices) {
+    this.published = allocateCache(sizes);
+    this.#clock = services.clock;
+    this.#log = services.log;
+    const { memory, success, denial } = this.published;
+    this.#halves = [
+      halfOf(new SlabWriter(memory, success, CONTROL_OWNER), 'success', zones, services),
+      halfOf(new SlabWriter(memory, denial, CONTROL_OWNER), 'denial', zones, services),
+    ];
+  }
+
+  onStart(): void {
+    this.#timer = setInterval(() => this.tick(), PERIOD_MS);
+    this.#timer.unref();
+  }
+
+  onStop(): void {
+    clearInterval(this.#timer);
+  }
+
+  onWorkerExit(worker: number): void {
+    let seized = 0;
+    for (const { writer } of this.#halves) seized += writer.seize(worker + 1);
+    if (seized > 0) this.#log.warning(`worker ${worker} ended while it wrote: a part was emptied`);
+  }
+
+  /** One period's work; the timer calls it. */
+  tick(): void {
+    const now = tickOf(this.#clock.nowMs);
+    for (const half of this.#halves) {
+      const { writer, entries, bytes } = half;
+      for (let left = Math.ceil(writer.shards / SWEEP_PERIODS); left > 0; left--) {
+        writer.sweep(half.shard, now);
+        half.shard = (half.shard + 1) % writer.shards;
+      }
+      for (const gauge of entries) gauge.set(writer.count);
+      bytes.set(writer.usedBytes);
+    }
+  }
+}
+
+function halfOf(
+  writer: SlabWriter,
+  type: string,
+  zones: readonly string[],
+  { metrics, servers, block }: ControlServices,
+): Half {
+  const cache = { zones: zones.join(','), view: block.view };
+  const help = 'Entries in the cache.';
+  const entries = block.listeners.map((i) =>
+    metrics.gauge('entries', help, typeLabels(servers[i] ?? '', type, cache)),
+  );
+  const bytes = metrics.gauge('bytes', 'Memory that entries take.', { type, ...cache });
+  return { writer, entries, bytes, shard: 0 };
+}

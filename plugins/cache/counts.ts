@@ -1,0 +1,79 @@
+// What the cache counts, per server it is reached through. CoreDNS's names and labels, then ours.
+import type { Counter, Labels, Services } from '../../core/plugin.js';
+
+/** Counters of one server; the last two pairs are by type. */
+export interface ServerCounts {
+  readonly requests: Counter;
+  readonly misses: Counter;
+  readonly prefetches: Counter;
+  readonly drops: Counter;
+  readonly servedStale: Counter;
+  readonly success: TypeCounts;
+  readonly denial: TypeCounts;
+}
+
+export interface TypeCounts {
+  readonly hits: Counter;
+  readonly evictions: Counter;
+}
+
+/** Counters that do not depend on the server. */
+export interface CacheCounts {
+  /** By index of the server; only those of the server block. */
+  readonly servers: readonly ServerCounts[];
+  readonly ecsBypasses: Counter;
+  readonly busy: Counter;
+  readonly tooLarge: Counter;
+  readonly overRefreshes: Counter;
+}
+
+export function countsOf(services: Services, zones: readonly string[]): CacheCounts {
+  const { metrics, block } = services;
+  const cache: Labels = { zones: zones.join(','), view: block.view };
+  const servers: ServerCounts[] = [];
+  for (const i of block.listeners) servers[i] = serverCounts(services, i, cache);
+  const notStored = (reason: string): Counter =>
+    metrics.counter('not_stored_total', 'Replies that could not be stored.', { reason, ...cache });
+  return {
+    servers,
+    ecsBypasses: metrics.counter(
+      'ecs_bypass_total',
+      'Queries that passed the cache by because of their client subnet.',
+      cache,
+    ),
+    busy: notStored('busy'),
+    tooLarge: notStored('size'),
+    overRefreshes: metrics.counter(
+      'refresh_limit_total',
+      'Refreshes not begun because too many were in flight.',
+      cache,
+    ),
+  };
+}
+
+/** Labels of one type's series, in the order of CoreDNS. */
+export function typeLabels(server: string, type: string, cache: Labels): Labels {
+  return { server, type, ...cache };
+}
+
+function serverCounts({ metrics, servers }: Services, i: number, cache: Labels): ServerCounts {
+  const server = servers[i] ?? '';
+  const labels: Labels = { server, ...cache };
+  const ofType = (type: string): TypeCounts => ({
+    hits: metrics.counter('hits_total', 'Cache hits.', typeLabels(server, type, cache)),
+    evictions: metrics.counter(
+      'evictions_total',
+      'Entries that had to make room before their time.',
+      typeLabels(server, type, cache),
+    ),
+  });
+  return {
+    requests: metrics.counter('requests_total', 'Queries the cache was asked for.', labels),
+    misses: metrics.counter('misses_total', 'Cache misses.', labels),
+    prefetches: metrics.counter('prefetch_total', 'Entries refreshed in the background.', labels),
+    drops: metrics.counter('drops_total', 'Replies not kept: not for the question.', labels),
+    servedStale: metrics.counter('served_stale_total', 'Queries answered stale.', labels),
+    success: ofType('success'),
+    denial: ofType('denial'),
+  };
+}

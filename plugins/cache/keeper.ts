@@ -1,0 +1,141 @@
+// Hot path for misses. Keeps replies: which half they belong to, for how long, and what they displace.
+import { BUSY, type Query, type Reply } from '../../core/plugin.js';
+import { EntryBuilder } from './builder.js';
+import { Kind } from './classify.js';
+import type { CacheCounts, ServerCounts } from './counts.js';
+import { Meta } from './entry.js';
+import type { CacheKey } from './key.js';
+import type { CacheOptions } from './options.js';
+import { Freshness, type Region } from './region.js';
+import { ticksOfMs, ticksOfSeconds } from './ticks.js';
+import { keptTtl, type TtlLimits, writeTtl } from './ttl.js';
+import { Zones } from './zones.js';
+
+/** The largest message (RFC 1035 4.2.2). */
+const MESSAGE_BYTES = 65_535;
+
+/** Where replies go whose TTLs must be changed and that have no room in the query's own buffer, until they are delivered. */
+const scratch = new Uint8Array(MESSAGE_BYTES);
+
+export class Keeper {
+  readonly #success: Region;
+  readonly #denial: Region;
+  readonly #options: CacheOptions;
+  readonly #key: CacheKey;
+  readonly #counts: CacheCounts;
+  readonly #noSuccess: Zones;
+  readonly #noDenial: Zones;
+  readonly #failureTtl: TtlLimits;
+  readonly #builder = new EntryBuilder();
+
+  /** `key` is set to the query's before each call. */
+  constructor(
+    success: Region,
+    denial: Region,
+    options: CacheOptions,
+    key: CacheKey,
+    counts: CacheCounts,
+  ) {
+    this.#success = success;
+    this.#denial = denial;
+    this.#options = options;
+    this.#key = key;
+    this.#counts = counts;
+    this.#noSuccess = new Zones(options.success.disabled);
+    this.#noDenial = new Zones(options.denial.disabled);
+    const seconds = Math.floor(options.failureMs / 1000);
+    this.#failureTtl = { min: seconds, max: seconds };
+  }
+
+  /** Keeps a reply to `q` of this kind, at tick `now`, if it is one to be kept. Returns it with its TTLs as they were kept. */
+  keep(reply: Reply, q: Query, kind: Kind, now: number): Reply {
+    if (!this.#isKept(reply, q, kind)) return reply;
+    const limits = this.#limitsOf(kind);
+    const builder = this.#builder;
+    if (!builder.build(reply, q, kind, limits)) return reply;
+    const lifetime =
+      kind === Kind.FAILURE ? ticksOfMs(this.#options.failureMs) : ticksOfSeconds(builder.ttl);
+    if (lifetime > 0) this.#store(q, kind, lifetime, now);
+    return builder.hasChanged ? withKeptTtls(reply, q, kind, limits) : reply;
+  }
+
+  #isKept(reply: Reply, q: Query, kind: Kind): boolean {
+    // An error of this server, no upstream at hand for instance, says nothing about the name.
+    if (reply.error !== undefined) return false;
+    switch (kind) {
+      case Kind.ANSWER:
+      case Kind.REFERRAL:
+        return !this.#noSuccess.covers(q);
+      case Kind.FAILURE:
+        return this.#options.failureMs > 0 && !this.#noDenial.covers(q);
+      case Kind.DENIAL:
+        return !this.#noDenial.covers(q);
+      default:
+        return false;
+    }
+  }
+
+  #limitsOf(kind: Kind): TtlLimits {
+    if (kind === Kind.FAILURE) return this.#failureTtl;
+    return kind === Kind.DENIAL ? this.#options.denial.ttl : this.#options.success.ttl;
+  }
+
+  #store(q: Query, kind: Kind, lifetime: number, now: number): void {
+    const isDenial = kind === Kind.DENIAL || kind === Kind.FAILURE;
+    const region = isDenial ? this.#denial : this.#success;
+    const found = region.look(this.#key, now);
+    if (found !== Freshness.ABSENT && this.#isToStay(region, kind, found)) return;
+    const { meta, body, bodyWords } = this.#builder;
+    meta[Meta.STORED] = now;
+    meta[Meta.LIFETIME] = lifetime;
+    const deadline = (now + lifetime + region.staleTicksFor(kind)) | 0;
+    const evicted = region.writer.insert(this.#key, meta, body, bodyWords, deadline, now);
+    const counts = this.#counts.servers[q.server] as ServerCounts;
+    if (evicted > 0) (isDenial ? counts.denial : counts.success).evictions.inc(evicted);
+    else if (evicted === BUSY) this.#counts.busy.inc();
+    else if (evicted < 0) this.#counts.tooLarge.inc();
+    if (!isDenial) this.#denial.writer.remove(this.#key);
+    else if (kind === Kind.DENIAL && !this.#prefersPositive) this.#success.writer.remove(this.#key);
+  }
+
+  /** Whether the entry that `region` found stays in place of the one built. */
+  #isToStay(region: Region, kind: Kind, found: Freshness): boolean {
+    if (this.#prefersPositive && kind === Kind.REFERRAL && region.kind === Kind.ANSWER) return true;
+    // Every client that waited for one reply comes here with it.
+    return found === Freshness.FRESH && region.age === 0 && isSame(region, this.#builder.meta);
+  }
+
+  get #prefersPositive(): boolean {
+    return this.#options.stale?.prefersPositive === true;
+  }
+}
+
+function isSame(region: Region, meta: Int32Array): boolean {
+  return (
+    region.flags === meta[Meta.FLAGS] &&
+    region.counts === meta[Meta.COUNTS] &&
+    region.shape === meta[Meta.SHAPE]
+  );
+}
+
+/**
+ * The reply with the TTLs that its records are kept for, so that a client does not see them jump from one answer to the next. A reply that lies in
+ * the query's own buffer is the query's own; any other is copied first.
+ */
+function withKeptTtls(reply: Reply, q: Query, kind: Kind, limits: TtlLimits): Reply {
+  const { layout, wire, length } = reply;
+  const to = wire === q.out || length <= q.out.length ? q.out : scratch;
+  if (wire !== to) for (let i = 0; i < length; i++) to[i] = wire[i] as number;
+  for (let i = 0; i < layout.count; i++) {
+    const at = layout.types[i] as number;
+    if ((layout.owners[i] as number) === layout.optOffset) continue;
+    writeTtl(to, at + 4, keptTtl(wire, layout, i, kind, limits));
+  }
+  if (wire === to) return reply;
+  const { rcode, ede, edeText } = reply;
+  const limited = q.replyWire(to, length, reply.optOffset);
+  limited.rcode = rcode;
+  limited.ede = ede;
+  limited.edeText = edeText;
+  return limited;
+}

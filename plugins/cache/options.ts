@@ -1,0 +1,52 @@
+// What the handler is told: the configuration in the units it works with, and the memory that all workers share.
+import type { SlabGeometry } from '../../core/plugin.js';
+import type { TtlLimits } from './ttl.js';
+
+/** The cache's shared memory, made in the main thread. */
+export interface CacheMemory {
+  readonly memory: SharedArrayBuffer;
+  readonly success: SlabGeometry;
+  readonly denial: SlabGeometry;
+  /** Of the hash: random, the same in all workers. */
+  readonly seed: readonly [number, number];
+}
+
+/** What concerns replies of one type. */
+export interface TypeOptions {
+  readonly ttl: TtlLimits;
+  /** Zones whose replies are not kept. */
+  readonly disabled: readonly string[];
+}
+
+/** An entry is refreshed when it was used `amount` times without a pause over `maxPauseMs` and at most `percent` of its time is left. */
+export interface PrefetchOptions {
+  readonly amount: number;
+  readonly maxPauseMs: number;
+  readonly percent: number;
+}
+
+export interface StaleOptions {
+  /** How long past its time an entry may be used. */
+  readonly maxMs: number;
+  /** Asks upstream first and uses the stale entry only when that fails. */
+  readonly verifies: boolean;
+  /** How long a client waits for that, 0 for as long as it takes. */
+  readonly timeoutMs: number;
+  /** TTL of stale records in seconds. */
+  readonly ttl: number;
+  /** After a failed refresh none is tried for this long. */
+  readonly recheckMs: number;
+  /** A stale answer is better than a new denial. */
+  readonly prefersPositive: boolean;
+}
+
+export interface CacheOptions {
+  readonly zones: readonly string[];
+  readonly success: TypeOptions;
+  readonly denial: TypeOptions;
+  /** How long SERVFAIL and NOTIMP are kept, 0 for not at all. */
+  readonly failureMs: number;
+  readonly keepTtl: boolean;
+  readonly prefetch: PrefetchOptions | undefined;
+  readonly stale: StaleOptions | undefined;
+}
