@@ -41,6 +41,7 @@ export type { Directive, Problem, Property, Token as ConfigToken } from './coref
 export { either } from './corefile/problems.js';
 export { compileRegex } from './corefile/regex.js';
 export type { Syntax, SyntaxContext } from './corefile/syntax.js';
+export { formatSize, parseDuration } from './corefile/units.js';
 export { ValueError } from './corefile/value-error.js';
 export {
   bytes,

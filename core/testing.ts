@@ -1,4 +1,5 @@
 // Public test kit for plugins: a clock to advance, queries made from text, a handler asked without a network, a real scripted upstream.
+export { HttpEndpoints } from './control/endpoints.js';
 export { createSocketLayer } from './system/layer.js';
 export { FakeClock, FakeTimers } from './testing/clock.js';
 export { directiveProblems, parseDirective } from './testing/directive.js';

@@ -15,6 +15,8 @@ const SEARCH_PLACES = [
   'heimdall.config.yaml',
 ];
 
+const STDIN = '/dev/stdin';
+
 /** What a file is read as, by its extension; everything else is a Corefile. */
 const MODULES = new Set(['.ts', '.mts', '.js', '.mjs', '.cjs']);
 const TEXTS = new Set(['.json', '.yaml', '.yml']);
@@ -36,7 +38,7 @@ export interface Loaded extends Parsed {
 /** Reads the configuration. Never rejects: a file that cannot be read is a problem; when there is none the built-in one comes back. */
 export async function loadConfiguration(options: LoadOptions): Promise<Loaded> {
   const { conf } = options;
-  if (conf === 'stdin') return { ...readCorefile('/dev/stdin', conf, options), path: undefined };
+  if (conf === 'stdin') return { ...readCorefile(STDIN, conf, options), path: undefined };
   if (conf !== undefined) return load(resolve(conf), conf, options);
   const path = await search(options.directory ?? process.cwd());
   if (path !== undefined) return load(path, relative('', path), options);
@@ -93,7 +95,8 @@ function readCorefile(path: string, file: string, options: LoadOptions): Loaded 
 }
 
 function read(path: string, options: LoadOptions): string {
-  return options.files?.read(path) ?? readFileSync(path, 'utf8');
+  // By its number: a socket, as which some programs give standard input, cannot be opened by name.
+  return options.files?.read(path) ?? readFileSync(path === STDIN ? 0 : path, 'utf8');
 }
 
 /** A file whose text is not what its name says. */

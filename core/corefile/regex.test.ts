@@ -47,6 +47,8 @@ test('regex: flags are added to those of the expression', () => {
 });
 
 const refused = [
+  { re: 'a(?i)b', error: 'is not a regular expression here: flags must stand at its start' },
+  { re: 'a(?i:b)', error: 'is not a regular expression here: flags must stand at its start' },
   { re: '())', error: "is not a regular expression: unmatched ')'" },
   { re: 'a\\', error: 'is not a regular expression: escape "\\" is unknown' },
   { re: '\\C', error: 'is not a regular expression: escape "\\C" is unknown' },

@@ -67,6 +67,8 @@ function translate(source: string): string {
       const opening = /^\[\^?\]?/.exec(rest)?.[0] as string;
       out += opening.replace(']', '\\]');
       at += opening.length - 1;
+    } else if (/^\(\?[a-zA-Z-]+[:)]/.test(rest) && !rest.startsWith('(?P')) {
+      throw new ValueError('', 'is not a regular expression here: flags must stand at its start');
     } else if (rest.startsWith('(?P<')) {
       out += '(?<';
       at += 3;

@@ -1,8 +1,8 @@
 // Zone names as the Corefile writes them: normalised names, and networks in CIDR notation as the reverse zones that cover them.
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
-import ipaddr from 'ipaddr.js';
 import { formatName, NameError, parseName } from '../wire/name.js';
+import { parseAddress } from '../wire/sockaddr.js';
 import { ValueError } from './value-error.js';
 
 /** Whole networks only: four octets or a colon, then a prefix length. RFC 2317 zones such as `0/27.2.0.192.in-addr.arpa` do not look like it. */
@@ -49,14 +49,14 @@ function reverseZones(text: string): string[] {
     throw notANetwork();
   }
   if (Number(length) > bits) throw notANetwork();
-  return splitNetwork(ipaddr.parse(address).toByteArray(), Number(length));
+  return splitNetwork(parseAddress(address), Number(length));
 }
 
 /** All zones at the boundary at or below `prefix` in the network that `bytes` starts. */
-function splitNetwork(bytes: readonly number[], prefix: number): string[] {
+function splitNetwork(bytes: Uint8Array, prefix: number): string[] {
   const isV4 = bytes.length === 4;
   const unit = isV4 ? 8 : 4;
-  const digits = isV4 ? [...bytes] : bytes.flatMap((byte) => [byte >> 4, byte & 15]);
+  const digits = isV4 ? [...bytes] : [...bytes].flatMap((byte) => [byte >> 4, byte & 15]);
   const count = Math.ceil(prefix / unit);
   const kept = digits.slice(0, count);
   const free = count * unit - prefix;

@@ -1,7 +1,17 @@
 // Hot path. One UDP socket over recvmmsg and sendmmsg.
 import { type MmsgBatch, nameLengthOf } from './batch.js';
 import type { Libc } from './libc.js';
-import { EAGAIN, EINTR, ENOBUFS, MSG_DONTWAIT, SOL_UDP, UDP_SEGMENT } from './linux.js';
+import {
+  EAGAIN,
+  EINTR,
+  EINVAL,
+  EIO,
+  EMSGSIZE,
+  ENOBUFS,
+  MSG_DONTWAIT,
+  SOL_UDP,
+  UDP_SEGMENT,
+} from './linux.js';
 import { HEADER_BYTES } from './message-layout.js';
 import type { Batch, UdpSocket } from './sockets.js';
 
@@ -12,6 +22,13 @@ const WORTHWHILE = 0.1;
 const UNGROUPED_SENDS = 32;
 /** Groups refused whose datagrams went alone: after so many the way out of this host cannot segment (no checksum offload, IPsec). */
 const MAX_REFUSED_GROUPS = 8;
+
+/** What a send of a group fails with when the group, not its datagrams, is at fault. */
+const UNCUTTABLE: readonly number[] = [EIO, EINVAL, EMSGSIZE];
+
+/** Results of `#offer` that are no counts. */
+const REFUSED = 0;
+const STOP = -1;
 
 /** What a socket needs of its layer. */
 export interface SocketOwner {
@@ -30,6 +47,8 @@ export interface MmsgSocketOptions {
   /** Local addresses are received and sent as control messages. */
   readonly isWildcard: boolean;
   readonly onReadable: (socket: UdpSocket) => void;
+  /** False sends every datagram by itself; else those alike go in groups (segments.ts) where that pays. */
+  readonly isGrouping?: boolean;
 }
 
 export class MmsgSocket implements UdpSocket {
@@ -44,7 +63,7 @@ export class MmsgSocket implements UdpSocket {
   readonly #nameLength: number;
   /** The local port as the upper half of a socket address's first word. */
   readonly #portWord: number;
-  /** Datagrams may be sent in groups: a wildcard socket's have control messages of their own, a connected socket's lengths rarely match. */
+  /** Datagrams may be sent in groups; not those of a wildcard socket, which have control messages of their own. */
   #isGrouping: boolean;
   #ungroupedSends = 0;
   #refusedGroups = 0;
@@ -61,7 +80,7 @@ export class MmsgSocket implements UdpSocket {
     this.#isWildcard = options.isWildcard;
     this.#nameLength = options.isConnected ? 0 : nameLengthOf(options.family);
     this.#isGrouping =
-      !options.isConnected &&
+      options.isGrouping !== false &&
       !options.isWildcard &&
       libc.setsockopt(this.fd, SOL_UDP, UDP_SEGMENT, new Uint8Array(4), 4) === 0;
     this.#portWord = ((this.localPort >> 8) | ((this.localPort & 0xff) << 8)) << 16;
@@ -92,7 +111,9 @@ export class MmsgSocket implements UdpSocket {
     if (!this.isOpen) return 0;
     if (this.#isGrouping && count >= GROUPED_FROM && --this.#ungroupedSends < 0) {
       const groups = batch.segments.group(first, count, this.#nameLength);
-      if (groups <= count * (1 - WORTHWHILE)) return this.#sendGroups(batch, groups);
+      if (groups <= count * (1 - WORTHWHILE)) {
+        return this.#sendGroups(batch, first, count, groups);
+      }
       this.#ungroupedSends = UNGROUPED_SENDS;
     }
     return this.#sendEach(batch, first, count);
@@ -102,51 +123,28 @@ export class MmsgSocket implements UdpSocket {
     batch.prepareSend(first, count, this.#nameLength, this.#isWildcard);
     const end = first + count;
     let sent = 0;
-    let hasFailed = false;
     for (let next = first; next < end; ) {
-      const headers = batch.sendHeaders + next * HEADER_BYTES;
-      const taken = this.#libc.sendmmsg(this.fd, headers, end - next, MSG_DONTWAIT);
-      if (taken > 0) {
-        sent += taken;
-        next += taken;
-        continue;
-      }
-      // The message at `next` was refused. A full buffer would refuse the rest as well.
-      const errno = this.#libc.errno();
-      if (errno === EINTR) continue;
-      if (errno === EAGAIN || errno === ENOBUFS) break;
-      if (this.#nameLength > 0) {
-        // This peer cannot be reached, the others can.
-        next++;
-        continue;
-      }
-      // All go to one peer. The error may be an earlier message's (ICMP), which this call has cleared: one more try, and the owner hears of it.
-      if (hasFailed) break;
-      hasFailed = true;
-      this.#pendingErrno = errno;
-      this.#owner.onPendingError(this);
+      const taken = this.#offer(batch.sendHeaders + next * HEADER_BYTES, end - next, false);
+      if (taken === STOP) break;
+      sent += taken;
+      next += taken === REFUSED ? 1 : taken;
     }
     return sent;
   }
 
-  #sendGroups(batch: MmsgBatch, groups: number): number {
+  #sendGroups(batch: MmsgBatch, first: number, count: number, groups: number): number {
     const { segments } = batch;
     let sent = 0;
-    for (let next = 0; next < groups; ) {
-      const headers = segments.headers + next * HEADER_BYTES;
-      const taken = this.#libc.sendmmsg(this.fd, headers, groups - next, MSG_DONTWAIT);
-      if (taken > 0) {
-        for (let i = 0; i < taken; i++) sent += segments.sizeOf(next + i);
-        next += taken;
-        continue;
-      }
-      const errno = this.#libc.errno();
-      if (errno === EINTR) continue;
-      if (errno === EAGAIN || errno === ENOBUFS) break;
-      sent += this.#sendMembers(batch, next);
-      next++;
+    let next = 0;
+    while (next < groups) {
+      const taken = this.#offer(segments.headers + next * HEADER_BYTES, groups - next, true);
+      if (taken === STOP) break;
+      if (taken === REFUSED) sent += this.#sendMembers(batch, next++);
+      else for (const end = next + taken; next < end; next++) sent += segments.sizeOf(next);
     }
-    return sent;
+    // Groups go in the order of their first slots, so all before the first slot of the first group left are sent.
+    if (this.#nameLength === 0 && next < groups) return segments.memberOf(next, 0) - first;
+    return Math.min(sent, count);
   }
 
   /** A group was refused: sends its datagrams one by one, which tells an unreachable peer from a way out that cannot segment. */
@@ -158,6 +156,24 @@ export class MmsgSocket implements UdpSocket {
     for (let i = 0; i < size; i++) sent += this.#sendEach(batch, segments.memberOf(group, i), 1);
     if (sent > 0 && ++this.#refusedGroups === MAX_REFUSED_GROUPS) this.#isGrouping = false;
     return sent;
+  }
+
+  /** Gives messages to the kernel: how many it took, REFUSED when it will not have the first, STOP when it will take no more. */
+  #offer(headers: number, count: number, isGrouped: boolean): number {
+    for (let tries = 0; ; ) {
+      const taken = this.#libc.sendmmsg(this.fd, headers, count, MSG_DONTWAIT);
+      if (taken > 0) return taken;
+      const errno = this.#libc.errno();
+      if (errno === EINTR) continue;
+      // A full buffer would refuse the rest as well.
+      if (errno === EAGAIN || errno === ENOBUFS) return STOP;
+      // One peer of many, or a group that cannot be cut.
+      if (this.#nameLength > 0 || (isGrouped && UNCUTTABLE.includes(errno))) return REFUSED;
+      // All go to one peer. The error may be an earlier message's (ICMP), which this call has cleared: one more try, and the owner hears of it.
+      this.#pendingErrno = errno;
+      this.#owner.onPendingError(this);
+      if (++tries === 2) return STOP;
+    }
   }
 
   pause(): void {

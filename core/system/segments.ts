@@ -92,7 +92,10 @@ export class Segments {
     this.#mask = this.#index.length - 1;
   }
 
-  /** Groups slots `first` to `first + count` - 1 and writes a header for each group; how many there are. */
+  /**
+   * Groups slots `first` to `first + count` - 1 and writes a header for each group; how many there are. `nameLength` is that of a peer's address, 0 on a
+   * connected socket, where only lengths count.
+   */
   group(first: number, count: number, nameLength: number): number {
     this.#index.fill(0);
     let groups = 0;
@@ -138,9 +141,11 @@ export class Segments {
 
   #hash(slot: number, length: number, nameLength: number): number {
     const { peers } = this.#from;
+    const mixedLength = Math.imul(length, 0x9e3779b1);
+    if (nameLength === 0) return mixedLength ^ (mixedLength >>> 16);
     const p = slot * ADDRESS_WORDS;
     const address = peers[nameLength === SOCKADDR4_BYTES ? p + 1 : p + 5] as number;
-    const h = Math.imul((peers[p] as number) ^ Math.imul(length, 0x9e3779b1), 0x85ebca6b);
+    const h = Math.imul((peers[p] as number) ^ mixedLength, 0x85ebca6b);
     const mixed = Math.imul(h ^ (h >>> 15) ^ address, 0xc2b2ae35);
     return mixed ^ (mixed >>> 16);
   }

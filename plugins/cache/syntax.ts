@@ -1,13 +1,16 @@
 // What a Corefile may say of *cache*: arguments, properties and defaults.
 import {
   bytes,
-  custom,
   type ConfigToken,
+  custom,
   directive,
   duration,
+  Field,
   flag,
+  formatSize,
   integer,
   oneOf,
+  parseDuration,
   type Syntax,
   tuple,
   ValueError,
@@ -16,6 +19,7 @@ import {
 } from '../../core/plugin.js';
 import { minSizeBytes } from './control.js';
 import type { StaleOptions } from './options.js';
+import type { TtlLimits } from './ttl.js';
 
 /** CoreDNS's: 256 shards of 39 entries. */
 const CAPACITY = 9984;
@@ -23,12 +27,13 @@ const CAPACITY = 9984;
 /** CoreDNS's least; less is raised to it. */
 const MIN_CAPACITY = 1024;
 
-/** Some 200 bytes each are set aside, and the memory of one cache must stay below 4 GiB. */
-const MAX_CAPACITY = 5_000_000;
+/** Some 200 bytes are set aside for each; both halves together must stay below MAX_SIZE_BYTES. */
+const MAX_CAPACITY = 10_000_000;
 
-/** The most that one piece of shared memory can have. */
-const MAX_SIZE_BYTES = 2 ** 32 - 2 ** 20;
+/** The most that one piece of shared memory can have, less what rounding may add. */
+const MAX_SIZE_BYTES = 2 ** 32 - 2 ** 24;
 
+/** The largest TTL there is (RFC 2181 section 8). */
 const MAX_TTL = 2 ** 31 - 1;
 
 /** CoreDNS's defaults in seconds. */
@@ -44,13 +49,13 @@ const PERCENT = 10;
 const STALE_MS = 3_600_000;
 const MAX_RECHECK_MS = 300_000;
 
-const ttl = integer({ min: 1, max: MAX_TTL }).optional().named('TTL');
+const ttl = integer({ min: 1 }).optional().named('TTL');
 const capacity = integer({ min: 0, max: MAX_CAPACITY }).named('CAPACITY');
-const sizes = tuple(
-  capacity,
-  ttl,
-  integer({ min: 0, max: MAX_TTL }).or(LEAST_TTL).named('MINTTL'),
-).or([CAPACITY, undefined, LEAST_TTL] as const);
+const sizes = tuple(capacity, ttl, integer({ min: 0 }).or(LEAST_TTL).named('MINTTL')).or([
+  CAPACITY,
+  undefined,
+  LEAST_TTL,
+] as const);
 
 const percentage = value((text) => {
   const percent = /^\d+%$/.test(text) ? Number(text.slice(0, -1)) : Number.NaN;
@@ -69,7 +74,7 @@ export const cacheSyntax = directive({
     size: bytes({ min: 1, max: MAX_SIZE_BYTES }).optional(),
     prefetch: tuple(
       integer({ min: 0 }).named('AMOUNT'),
-      duration({ min: 1 }).or(MAX_PAUSE_MS).named('DURATION'),
+      inPlace(duration().or(MAX_PAUSE_MS)).named('DURATION'),
       percentage.or(PERCENT).named('PERCENTAGE'),
     ).or([0, MAX_PAUSE_MS, PERCENT] as const),
     serve_stale: custom(parseStale).optional(),
@@ -83,6 +88,9 @@ export const cacheSyntax = directive({
       return { at: 'serve_stale_policy', message: 'serve_stale_policy needs serve_stale' };
     }
     const least = minSizeBytes(capacityOf(success[0]), capacityOf(denial[0]));
+    if (least > MAX_SIZE_BYTES) {
+      return `${formatSize(least)} for so many entries is too much, want at most 4GiB`;
+    }
     if (size === undefined || size >= least) return undefined;
     const want = `want ${Math.ceil(least / 2 ** 20)}MiB or more`;
     return { at: 'size', message: `size is too small for so many entries, ${want}` };
@@ -95,4 +103,51 @@ export type CacheConfig = typeof cacheSyntax extends Syntax<infer C> ? C : never
 /** Entries for a CAPACITY as written. */
 export function capacityOf(written: number): number {
   return Math.max(written, MIN_CAPACITY);
+}
+
+/** `[DURATION [immediate [TTL [RECHECK]] | verify [TIMEOUT [TTL [RECHECK]]]]]` */
+function parseStale(args: readonly ConfigToken[]): StaleArguments {
+  const [duration, mode, ...others] = args;
+  const maxMs = duration === undefined ? STALE_MS : parseTime(duration, 'DURATION');
+  const word = mode?.text.toLowerCase() ?? 'immediate';
+  if (word !== 'immediate' && word !== 'verify') {
+    throw new ValueError('want immediate or verify', 'is not accepted', mode);
+  }
+  const verifies = word === 'verify';
+  const timeout = verifies ? others.shift() : undefined;
+  const [ttl, recheck, surplus] = others;
+  if (surplus !== undefined) {
+    throw new ValueError(`want nothing behind RECHECK`, 'is not accepted', surplus);
+  }
+  return {
+    maxMs,
+    verifies,
+    timeoutMs: timeout === undefined ? 0 : parseTime(timeout, 'TIMEOUT'),
+    ttl: ttl === undefined ? 0 : Math.min(MAX_TTL, Math.floor(parseTime(ttl, 'TTL') / 1000)),
+    recheckMs: recheck === undefined ? 0 : parseTime(recheck, 'RECHECK', MAX_RECHECK_MS),
+  };
+}
+
+function parseTime(token: ConfigToken, label: string, max = Number.POSITIVE_INFINITY): number {
+  const ms = parseDuration(token.text);
+  if (ms === undefined) {
+    throw new ValueError('want one such as 30s or 250ms', `is not a duration for ${label}`, token);
+  }
+  if (ms >= 0 && ms <= max) return ms;
+  const want = max === MAX_RECHECK_MS ? 'want 0s..5m' : 'want 0s or more';
+  throw new ValueError(want, `is out of range for ${label}`, token);
+}
+
+/** The field, but never skipped for a token that looks like another kind. */
+function inPlace<T>(field: Field<T>): Field<T> {
+  const reader = { ...field.reader, looksLike: () => true };
+  return new Field<T>(reader, field.absent, field.combine, field.label);
+}
+
+/** Least and most TTL of a type: its own, else that of the directive's line, else CoreDNS's. */
+export function ttlsOf(config: CacheConfig, type: 'success' | 'denial'): TtlLimits {
+  const [, own, min] = config[type];
+  const otherwise = type === 'success' ? SUCCESS_TTL : DENIAL_TTL;
+  const max = own ?? config.ttl ?? otherwise;
+  return { min: Math.min(min, MAX_TTL), max: Math.min(max, MAX_TTL) };
 }

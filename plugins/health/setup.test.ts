@@ -4,7 +4,11 @@ import { directiveProblems, parseDirective } from '../../core/testing.js';
 import health from './setup.js';
 
 const cases = [
-  { name: 'no arguments', text: 'health', want: { address: { host: '', port: 8080 }, lameduck: 0 } },
+  {
+    name: 'no arguments',
+    text: 'health',
+    want: { address: { host: '', port: 8080 }, lameduck: 0 },
+  },
   {
     name: 'an address',
     text: 'health localhost:8091',

@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { directiveProblems, parseDirective } from '../../core/testing.js';
+import type { CacheOptions } from './options.js';
+import cache, { optionsOf } from './setup.js';
+import type { CacheConfig } from './syntax.js';
+
+const DEFAULTS: CacheOptions = {
+  zones: ['.'],
+  success: { ttl: { min: 5, max: 3600 }, disabled: [] },
+  denial: { ttl: { min: 5, max: 1800 }, disabled: [] },
+  failureMs: 5000,
+  keepTtl: false,
+  prefetch: undefined,
+  stale: undefined,
+};
+
+const STALE = {
+  maxMs: 3_600_000,
+  verifies: false,
+  timeoutMs: 0,
+  ttl: 0,
+  recheckMs: 0,
+  prefersPositive: false,
+};
+
+function configOf(text: string): CacheConfig {
+  return parseDirective(cache, text)[0] as CacheConfig;
+}
+
+const cases: readonly { name: string; text: string; want: Partial<CacheOptions> }[] = [
+  { name: 'alone it has defaults', text: 'cache', want: {} },
+  {
+    name: 'a TTL is for both types',
+    text: 'cache 30',
+    want: {
+      success: { ttl: { min: 5, max: 30 }, disabled: [] },
+      denial: { ttl: { min: 5, max: 30 }, disabled: [] },
+    },
+  },
+  {
+    name: 'zones without a TTL',
+    text: 'cache Example.ORG 10.0.0.0/8',
+    want: { zones: ['example.org.', '10.in-addr.arpa.'] },
+  },
+  {
+    name: 'a TTL and a zone, and more of it in the block',
+    text: 'cache 25 example.nl {\n success 10\n denial 10 15 2\n}',
+    want: {
+      zones: ['example.nl.'],
+      success: { ttl: { min: 5, max: 25 }, disabled: [] },
+      denial: { ttl: { min: 2, max: 15 }, disabled: [] },
+    },
+  },
+  { name: 'servfail', text: 'cache {\n servfail 1m\n}', want: { failureMs: 60_000 } },
+  { name: 'no servfail', text: 'cache {\n servfail 0\n}', want: { failureMs: 0 } },
+  { name: 'keepttl', text: 'cache {\n keepttl\n}', want: { keepTtl: true } },
+  {
+    name: 'disable without zones is for all',
+    text: 'cache {\n disable denial\n}',
+    want: { denial: { ttl: { min: 5, max: 1800 }, disabled: ['.'] } },
+  },
+  {
+    name: 'disable lines add up',
+    text: 'cache {\n disable success a.example b.example\n disable success c.example\n}',
+    want: {
+      success: {
+        ttl: { min: 5, max: 3600 },
+        disabled: ['a.example.', 'b.example.', 'c.example.'],
+      },
+    },
+  },
+  {
+    name: 'prefetch with defaults',
+    text: 'cache {\n prefetch 10\n}',
+    want: { prefetch: { amount: 10, maxPauseMs: 60_000, percent: 10 } },
+  },
+  {
+    name: 'prefetch in full',
+    text: 'cache {\n prefetch 10 15s 25%\n}',
+    want: { prefetch: { amount: 10, maxPauseMs: 15_000, percent: 25 } },
+  },
+  { name: 'prefetch 0 is off', text: 'cache {\n prefetch 0\n}', want: {} },
+  { name: 'serve_stale with defaults', text: 'cache {\n serve_stale\n}', want: { stale: STALE } },
+  { name: 'serve_stale 0 is off', text: 'cache {\n serve_stale 0 verify\n}', want: {} },
+  {
+    name: 'serve_stale immediate in full',
+    text: 'cache {\n serve_stale 20m IMMEDIATE 30s 1m\n}',
+    want: { stale: { ...STALE, maxMs: 1_200_000, ttl: 30, recheckMs: 60_000 } },
+  },
+  {
+    name: 'serve_stale verify in full',
+    text: 'cache {\n serve_stale 1h verify 100ms 30s 250ms\n}',
+    want: { stale: { ...STALE, verifies: true, timeoutMs: 100, ttl: 30, recheckMs: 250 } },
+  },
+  {
+    name: 'serve_stale_policy, in any case and before serve_stale',
+    text: 'cache {\n serve_stale_policy PREFER_POSITIVE\n serve_stale\n}',
+    want: { stale: { ...STALE, prefersPositive: true } },
+  },
+];
+for (const c of cases) {
+  test(`cache syntax: ${c.name}`, () => {
+    assert.deepEqual(optionsOf(configOf(c.text)), { ...DEFAULTS, ...c.want });
+  });
+}
+
+const refused = [
+  { text: 'cache 0', error: 'Corefile:1: cache: TTL 0 is out of range, want 1 or more' },
+  { text: 'cache -1 x', error: 'Corefile:1: cache: TTL -1 is out of range, want 1 or more' },
+  {
+    text: 'cache\ncache',
+    error: 'Corefile:2: cache: already set on line 1, allowed once per server block',
+  },
+  {
+    text: 'cache {\n prefech 10\n}',
+    error: 'Corefile:2: cache: unknown property "prefech", did you mean "prefetch"?',
+  },
+  {
+    text: 'cache {\n success\n}',
+    error: 'Corefile:2: cache: missing argument CAPACITY for success, want a whole number',
+  },
+  {
+    text: 'cache {\n success 10 0\n}',
+    error: 'Corefile:2: cache: success TTL 0 is out of range, want 1 or more',
+  },
+  {
+    text: 'cache {\n denial 10 10 -1\n}',
+    error: 'Corefile:2: cache: denial MINTTL -1 is out of range, want 0 or more',
+  },
+  {
+    text: 'cache {\n success 20000000\n}',
+    error: 'Corefile:2: cache: success CAPACITY 20000000 is out of range, want 0..10000000',
+  },
+  {
+    text: 'cache {\n success 1000000\n size 64MB\n}',
+    error: 'Corefile:3: cache: size is too small for so many entries, want 200MiB or more',
+  },
+  {
+    text: 'cache {\n size much\n}',
+    error: 'Corefile:2: cache: "much" is not a size, want one such as 64MB or 512KiB',
+  },
+  {
+    text: 'cache {\n prefetch 10 1m 5%\n}',
+    error: 'Corefile:2: cache: "5%" is not a percentage in range, want 10%..90%',
+  },
+  {
+    text: 'cache {\n prefetch 10 10%\n}',
+    error: 'Corefile:2: cache: "10%" is not a duration, want one such as 30s or 250ms',
+  },
+  {
+    text: 'cache {\n servfail 6m\n}',
+    error: 'Corefile:2: cache: servfail 6m is out of range, want 0s..5m',
+  },
+  {
+    text: 'cache {\n disable all\n}',
+    error: 'Corefile:2: cache: "all" is not accepted, want success or denial',
+  },
+  {
+    text: 'cache {\n serve_stale 1h never\n}',
+    error: 'Corefile:2: cache: "never" is not accepted, want immediate or verify',
+  },
+  {
+    text: 'cache {\n serve_stale soon\n}',
+    error:
+      'Corefile:2: cache: "soon" is not a duration for DURATION, want one such as 30s or 250ms',
+  },
+  {
+    text: 'cache {\n serve_stale 1h verify 1s 1s 6m\n}',
+    error: 'Corefile:2: cache: "6m" is out of range for RECHECK, want 0s..5m',
+  },
+  {
+    text: 'cache {\n serve_stale 1h immediate 1s 1s 1s\n}',
+    error: 'Corefile:2: cache: "1s" is not accepted, want nothing behind RECHECK',
+  },
+  {
+    text: 'cache {\n serve_stale_policy prefer_positive\n}',
+    error: 'Corefile:2: cache: serve_stale_policy needs serve_stale',
+  },
+];
+for (const c of refused) {
+  test(`cache syntax: "${c.text.replaceAll('\n', ';')}" is refused`, () => {
+    assert.deepEqual(directiveProblems(cache, c.text), [c.error]);
+  });
+}

@@ -1,0 +1,185 @@
+// *cache* in front of an upstream that answers as the test says, with time and memory of a server.
+import type { Packet } from 'dns-packet';
+import {
+  type Answer,
+  type BlockInfo,
+  DnsError,
+  type Next,
+  type Query,
+  Reply,
+  TIMERS,
+} from '../../core/plugin.js';
+import {
+  ask,
+  type DecodedReply,
+  FakeClock,
+  type FakeMetrics,
+  FakeTimers,
+  fakeServices,
+  makeQuery,
+  parseDirective,
+  type QueryOptions,
+  replyFrom,
+} from '../../core/testing.js';
+import { CacheHandler } from '../../plugins/cache/cache.js';
+import { CacheControl } from '../../plugins/cache/control.js';
+import type { CacheMemory } from '../../plugins/cache/options.js';
+import cache, { optionsOf, sizesOf } from '../../plugins/cache/setup.js';
+import type { CacheConfig } from '../../plugins/cache/syntax.js';
+
+/** Time of day that signatures are judged by. */
+export const WALL_SECONDS = 1_700_000_000;
+
+/** What the upstream says to a query: a packet, or a reply of the test's own making. */
+export type Says = (q: Query) => Packet | Answer;
+
+export interface WorkerOptions {
+  readonly block?: Partial<BlockInfo>;
+  readonly worker?: number;
+}
+
+/** One cache, its main-thread part and one worker; `another` makes more workers. */
+export class CacheBench {
+  readonly clock: FakeClock;
+  readonly timers: FakeTimers;
+  readonly metrics: FakeMetrics;
+  readonly control: CacheControl;
+  readonly controlMetrics: FakeMetrics;
+  readonly lines: readonly string[];
+  readonly handler: CacheHandler;
+  /** Queries that reached the upstream. */
+  asked = 0;
+  says: Says = () => ({ answers: [a('example.org', 300)] });
+  readonly #config: CacheConfig;
+  readonly #shared: { readonly clock: FakeClock; readonly control: CacheControl };
+
+  constructor(text = 'cache', options: WorkerOptions = {}, from?: CacheBench) {
+    this.#config = parseDirective(cache, text)[0] as CacheConfig;
+    this.clock = from?.clock ?? new FakeClock();
+    this.timers = new FakeTimers(this.clock);
+    const control = fakeServices({ clock: this.clock, block: options.block ?? {} });
+    this.controlMetrics = control.metrics;
+    this.control =
+      from?.control ?? new CacheControl(sizesOf(this.#config), this.#config.zones, control);
+    this.#shared = { clock: this.clock, control: this.control };
+    const services = fakeServices({
+      clock: this.clock,
+      block: options.block ?? {},
+      worker: options.worker ?? 0,
+      tokens: [[TIMERS, this.timers]],
+    });
+    this.metrics = services.metrics;
+    this.lines = services.lines;
+    const memory: CacheMemory = this.#shared.control.published;
+    this.handler = new CacheHandler(
+      optionsOf(this.#config),
+      memory,
+      services,
+      () => WALL_SECONDS * 1000,
+    );
+  }
+
+  /** The rest of the chain. */
+  readonly next: Next = (q) => {
+    this.asked++;
+    const said = this.says(q);
+    return said instanceof Reply || 'then' in said ? said : replyFrom(q, said);
+  };
+
+  /** What a client gets, finished and decoded. */
+  ask(name = 'example.org', type = 'A', options: QueryOptions = {}): Promise<DecodedReply> {
+    return this.askQuery(makeQuery(name, type, options));
+  }
+
+  askQuery(q: Query): Promise<DecodedReply> {
+    return ask(this.handler, q, this.next);
+  }
+
+  advance(seconds: number): void {
+    this.clock.advance(seconds * 1000);
+  }
+
+  count(name: string, type?: string): number {
+    return this.metrics.value(name, type === undefined ? {} : { type });
+  }
+}
+
+export const FAILURE = new DnsError('ERR_UPSTREAM_TIMEOUT');
+
+type Record = NonNullable<Packet['answers']>[number];
+
+export function a(name: string, ttl: number, address = '192.0.2.1'): Record {
+  return { type: 'A', name, ttl, data: address };
+}
+
+export function cname(name: string, ttl: number, target: string): Record {
+  return { type: 'CNAME', name, ttl, data: target };
+}
+
+export function ns(name: string, ttl: number, target = 'ns.example.net'): Record {
+  return { type: 'NS', name, ttl, data: target };
+}
+
+export function soa(name: string, ttl: number, minimum: number): Record {
+  const data = {
+    mname: 'ns.example.net',
+    rname: 'hostmaster.example.net',
+    serial: 1,
+    refresh: 3600,
+    retry: 600,
+    expire: 86_400,
+    minimum,
+  };
+  return { type: 'SOA', name, ttl, data };
+}
+
+export function rrsig(name: string, ttl: number, inception: number, expiration: number): Record {
+  const data = {
+    typeCovered: 'A' as const,
+    algorithm: 13,
+    labels: 2,
+    originalTTL: ttl,
+    expiration,
+    inception,
+    keyTag: 1,
+    signersName: name,
+    signature: Buffer.alloc(64, 7),
+  };
+  return { type: 'RRSIG', name, ttl, data } as Record;
+}
+
+/** An OPT record with an extended error. */
+export function opt(code?: number, text = ''): Record {
+  const options =
+    code === undefined
+      ? []
+      : [
+          {
+            code: 15,
+            data: Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from(text)]),
+          },
+        ];
+  return {
+    type: 'OPT',
+    name: '.',
+    udpPayloadSize: 1232,
+    extendedRcode: 0,
+    ednsVersion: 0,
+    flags: 0,
+    flag_do: false,
+    options,
+  } as unknown as Record;
+}
+
+export const NXDOMAIN = 3;
+export const SERVFAIL = 2;
+
+/** TTLs of the answer section. */
+export function ttlsOf(reply: { answers?: readonly unknown[] }): (number | undefined)[] {
+  return (reply.answers as { ttl?: number }[] | undefined)?.map((r) => r.ttl) ?? [];
+}
+
+/** The one address in the answer section. */
+export function addressOf(reply: { answers?: readonly unknown[] }): unknown {
+  return (reply.answers as { data?: unknown }[] | undefined)?.[0]?.data;
+}
