@@ -60,7 +60,7 @@ function run(entries: number): void {
   const hasher = new Hasher(0x12345678, 0x9abcdef0);
   const key = new Key();
   const all = names(entries);
-  const meta = new Int32Array(5);
+  const meta = new Int32Array(6);
   const body = new Int32Array(64);
   const out = new Int32Array(1024);
   const outBytes = new Uint8Array(out.buffer);

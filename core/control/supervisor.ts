@@ -4,6 +4,7 @@
 // crash loop does not eat the processor the other workers need. Its sockets stay open meanwhile; what arrives there waits for its successor.
 import type { Counter, Logger } from '../chain/services.js';
 import type { MetricRegistry, MetricThread } from '../metrics/registry.js';
+import { loadLibc } from '../system/libc.js';
 import type { WorkerTask } from './messages.js';
 import { type WorkerEnd, WorkerHandle } from './worker-handle.js';
 
@@ -59,6 +60,9 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    // While any thread has koffi loaded its code stays mapped. With the last one gone, libuv would call into nothing when it closes the handles of
+    // a worker that was ended by force: so the main thread keeps it.
+    loadLibc();
     for (const handle of options.handles) this.#seats.push(this.#seat(handle));
     this.#check = setInterval(() => this.#lookAfter(), options.checkMs ?? CHECK_MS).unref();
   }

@@ -12,9 +12,9 @@ export const WORD_BYTES = 4;
 const LINE_WORDS = 16;
 
 /** Words of an entry: its header and the first words of its body, so that a look-up waits for memory once after the index, not once per part. */
-export const HEADER_WORDS = LINE_WORDS;
-export const INLINE_WORDS = 2 * LINE_WORDS;
-export const ENTRY_WORDS = HEADER_WORDS + INLINE_WORDS;
+export const HEADER_WORDS = 17;
+export const ENTRY_WORDS = 3 * LINE_WORDS;
+export const INLINE_WORDS = ENTRY_WORDS - HEADER_WORDS;
 
 /** Words of a block, which holds more of a body; the last one links to the next block. */
 export const BLOCK_WORDS = LINE_WORDS;

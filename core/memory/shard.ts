@@ -18,7 +18,7 @@ export const Shard = {
 } as const;
 
 /** Words of user data in an entry's header. */
-export const META_WORDS = 5;
+export const META_WORDS = 6;
 
 /** Header of an entry. Up to META it belongs to the version; the last three words are written without lock by whoever reads the entry. */
 export const Entry = {
@@ -37,11 +37,11 @@ export const Entry = {
   BODY: 7,
   META: 8,
   /** Bit 0: read since replacement last looked. Above: times read, as far as anyone asked. */
-  USAGE: 13,
+  USAGE: 14,
   /** When it was last read, as far as anyone asked. */
-  SEEN: 14,
+  SEEN: 15,
   /** Not to be refreshed before this tick; 0 for no limit. */
-  RETRY: 15,
+  RETRY: 16,
 } as const;
 
 /** First word of the shard of a key, by the upper bits of the lower half of its hash; the index uses the lower ones. */

@@ -131,8 +131,9 @@ test('an error that a send meets is given to the owner', options, async (t) => {
   const socket = layer.connect(remote, undefined, (s) => results.push(s.receive(batch)));
   t.after(() => socket.close());
   layer.start();
-  // On loopback the refusal of the first is there before the second is sent.
-  assert.equal(socket.send(batch, 0, 2), 2);
+  // On loopback the refusal of the first is there before the second is sent, whose system call takes it from the socket.
+  assert.equal(socket.send(batch, 0, 1), 1);
+  assert.equal(socket.send(batch, 1, 1), 1);
   while (results.length === 0) await new Promise((resolve) => setImmediate(resolve));
   assert.equal(results[0], -111);
 });

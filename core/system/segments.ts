@@ -1,5 +1,6 @@
 // Hot path. Datagrams of one length to one peer leave as one message that the kernel cuts (UDP_SEGMENT), so that the way down the stack is
-// paid once. It pays where few clients ask much: a proxy, a resolver with one socket.
+// paid once. It pays where few clients ask much (a proxy, a resolver with one socket) and where queries go to one upstream: echo with 8 clients of 32
+// outstanding queries each 2.87 us per answer, 3.10 without; a client that groups its queries too brings it to 1.7 us.
 import { SOCKADDR4_BYTES } from './address.js';
 import type { Libc } from './libc.js';
 import { SOL_UDP, UDP_SEGMENT } from './linux.js';

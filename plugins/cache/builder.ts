@@ -10,11 +10,22 @@ import {
   shiftPointers,
 } from '../../core/plugin.js';
 import { Kind } from './classify.js';
-import { HEADER_BYTES, MAX_EDE_TEXT_BYTES, META_COUNT, Meta, Scratch, shapeOf } from './entry.js';
+import {
+  HEADER_BYTES,
+  HEADER_WORDS,
+  MAX_EDE_TEXT_BYTES,
+  META_COUNT,
+  Meta,
+  Scratch,
+  shapeOf,
+} from './entry.js';
 import { emptyTtl, keptTtl, readTtl, type TtlLimits, writeTtl } from './ttl.js';
 
 /** Header bits that are kept: RA, AD and the rcode. AA is not ours to claim, TC is never stored, the others are the client's. */
 const KEPT_FLAGS = 0xaf;
+
+/** QR, the first bit of the third header octet. */
+const QR = 0x80;
 
 const encoder = new TextEncoder();
 
@@ -31,7 +42,7 @@ export class EntryBuilder {
   readonly #scratch = new Scratch();
 
   constructor() {
-    this.body = this.#scratch.words.subarray(HEADER_BYTES / 4);
+    this.body = this.#scratch.words.subarray(HEADER_WORDS);
   }
 
   /** Makes the entry of a reply to `q` that is kept as `kind`. The reply has the question of `q`. False when it cannot be done. */
@@ -43,14 +54,24 @@ export class EntryBuilder {
     const ttls = this.#listTtls(reply.wire, layout, kind, limits, listAt);
     const edeAt = listAt + ((ttls + 1) >> 1);
     const errorWords = this.#putExtendedError(reply, layout, edeAt);
-    this.bodyWords = edeAt + errorWords - HEADER_BYTES / 4;
-    const { wire } = reply;
-    const additionals = layout.additionals - (layout.optOffset === 0 ? 0 : 1);
-    this.meta[Meta.FLAGS] =
-      (0x80 << 24) | (((wire[3] as number) & KEPT_FLAGS) << 16) | layout.answers;
-    this.meta[Meta.COUNTS] = (layout.authorities << 16) | additionals;
+    this.bodyWords = edeAt + errorWords - HEADER_WORDS;
+    this.#putHead(reply.wire, layout);
     this.meta[Meta.SHAPE] = shapeOf(end, ttls, kind - Kind.ANSWER, errorWords > 0);
     return true;
+  }
+
+  /** QR, the bits that are kept, and the counts without OPT. */
+  #putHead(wire: Uint8Array, layout: Layout): void {
+    const { bytes, words } = this.#scratch;
+    const additionals = layout.additionals - (layout.optOffset === 0 ? 0 : 1);
+    for (let i = 0; i < HEADER_BYTES - 2; i++) bytes[i] = wire[i] as number;
+    bytes[0] = 0;
+    bytes[1] = 0;
+    bytes[2] = QR;
+    bytes[3] = (wire[3] as number) & KEPT_FLAGS;
+    bytes[10] = additionals >> 8;
+    bytes[11] = additionals;
+    for (let i = 0; i < HEADER_WORDS; i++) this.meta[Meta.HEAD + i] = words[i] as number;
   }
 
   /** Copies the message without OPT, the question name folded. Returns its length, -1 when it cannot do without what is in OPT. */

@@ -1,26 +1,25 @@
-// How a reply lies in the slab. The header has five words of ours; the body has the message behind its 12 header bytes, then where its TTLs are,
-// then the extended error:
+// How a reply lies in the slab. The entry's header has six words of ours, three of which are the message's own 12 header bytes; the body has the rest of
+// the message, then where its TTLs are, then the extended error:
 //
 //   | question name (folded), type, class | records ... | pad | TTL offsets, two in a word | code, length | text ... |
 
 /** Words of user data in an entry's header. */
 export const Meta = {
-  /** Third and fourth header octet of the message in the upper half, answer count in the lower. */
-  FLAGS: 0,
-  /** Authority count in the upper half, additional count in the lower. */
-  COUNTS: 1,
+  /** The message's header as it lies in memory: three words from here on. The id is 0. */
+  HEAD: 0,
   /** Bits 0 to 15 length of the message, 16 to 28 number of TTLs, 29 and 30 kind less ANSWER, 31 whether there is an extended error. */
-  SHAPE: 2,
+  SHAPE: 3,
   /** Tick at which it was stored. */
-  STORED: 3,
+  STORED: 4,
   /** Ticks for which it is fresh. */
-  LIFETIME: 4,
+  LIFETIME: 5,
 } as const;
 
-export const META_COUNT = 5;
+export const META_COUNT = 6;
 
-/** Bytes of the message that are not in the body. */
+/** Bytes of a message's header (RFC 1035 4.1.1), and words. */
 export const HEADER_BYTES = 12;
+export const HEADER_WORDS = HEADER_BYTES / 4;
 
 /** The longest message (RFC 1035 4.2.2), and room for the offsets of its 5956 records and an extended error. */
 const MAX_BODY_BYTES = 65_536 + 12_288;

@@ -112,8 +112,9 @@ export class Keeper {
 
 function isSame(region: Region, meta: Int32Array): boolean {
   return (
-    region.flags === meta[Meta.FLAGS] &&
-    region.counts === meta[Meta.COUNTS] &&
+    region.head0 === meta[Meta.HEAD] &&
+    region.head1 === meta[Meta.HEAD + 1] &&
+    region.head2 === meta[Meta.HEAD + 2] &&
     region.shape === meta[Meta.SHAPE]
   );
 }

@@ -2,7 +2,7 @@
 import { type SlabGeometry, type SlabKey, SlabReader, SlabWriter } from '../../core/plugin.js';
 import { Kind } from './classify.js';
 import { kindBits, Meta } from './entry.js';
-import { TICKS_PER_SECOND } from './ticks.js';
+import { TICK_SHIFT } from './ticks.js';
 
 export const Freshness = { ABSENT: 0, STALE: 1, FRESH: 2 } as const;
 export type Freshness = (typeof Freshness)[keyof typeof Freshness];
@@ -14,8 +14,9 @@ export class Region {
   readonly reader: SlabReader;
   readonly writer: SlabWriter;
   /** Header words of the found entry. */
-  flags = 0;
-  counts = 0;
+  head0 = 0;
+  head1 = 0;
+  head2 = 0;
   shape = 0;
   lifetime = 0;
   /** Ticks since the found entry was stored. */
@@ -39,8 +40,9 @@ export class Region {
     const { reader } = this;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (!reader.find(key)) return Freshness.ABSENT;
-      this.flags = reader.meta(Meta.FLAGS);
-      this.counts = reader.meta(Meta.COUNTS);
+      this.head0 = reader.meta(Meta.HEAD);
+      this.head1 = reader.meta(Meta.HEAD + 1);
+      this.head2 = reader.meta(Meta.HEAD + 2);
       this.shape = reader.meta(Meta.SHAPE);
       this.lifetime = reader.meta(Meta.LIFETIME);
       const age = (now - reader.meta(Meta.STORED)) | 0;
@@ -67,6 +69,6 @@ export class Region {
 
   /** Age of the found entry in whole seconds. */
   get ageSeconds(): number {
-    return Math.floor(this.age / TICKS_PER_SECOND);
+    return this.age >> TICK_SHIFT;
   }
 }

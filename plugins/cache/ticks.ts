@@ -1,7 +1,8 @@
 // Time in the cache: ticks of 1/16 s in 32 bits that wrap, so that an entry's times fit in a word and a TTL of one second does not lose half of it.
 // Only differences of less than four years mean anything.
 
-export const TICKS_PER_SECOND = 16;
+export const TICK_SHIFT = 4;
+export const TICKS_PER_SECOND = 1 << TICK_SHIFT;
 
 /** No entry lives longer, two years: differences of ticks must not wrap. */
 const MAX_TICKS = 2 ** 30;

@@ -1,8 +1,8 @@
 // The web configuration file of Prometheus's own exporters, as far as TLS goes.
 import { readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, resolve } from 'node:path';
 import { createSecureContext, type SecureVersion, type TlsOptions } from 'node:tls';
-import { defaultLoaders } from 'cosmiconfig';
 
 /** Go's names, as that file has them. */
 const CLIENT_AUTH: Readonly<
@@ -24,6 +24,8 @@ const KEYS = [
   'max_version',
 ];
 
+type Cosmiconfig = typeof import('cosmiconfig');
+
 export interface WebConfig {
   readonly options: TlsOptions;
   /** Changes whenever one of the files does. */
@@ -32,8 +34,9 @@ export interface WebConfig {
 
 /** Reads the file and the certificates it names, relative to itself. Throws an Error whose message says what is wrong. */
 export function readWebConfig(path: string): WebConfig {
-  const parsed: unknown = defaultLoaders['.yaml'](path, read(path));
-  const config = record(parsed, 'the file');
+  // Here, because few need it and all would wait for it.
+  const { defaultLoaders } = createRequire(import.meta.url)('cosmiconfig') as Cosmiconfig;
+  const config = record(defaultLoaders['.yaml'](path, read(path)), 'the file');
   refuseOthers(config, ['tls_server_config'], '');
   const tls = record(config.tls_server_config, 'tls_server_config');
   refuseOthers(tls, KEYS, 'tls_server_config.');

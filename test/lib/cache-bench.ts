@@ -7,6 +7,7 @@ import {
   type Next,
   type Query,
   Reply,
+  RRType,
   TIMERS,
 } from '../../core/plugin.js';
 import {
@@ -49,7 +50,7 @@ export class CacheBench {
   readonly handler: CacheHandler;
   /** Queries that reached the upstream. */
   asked = 0;
-  says: Says = () => ({ answers: [a('example.org', 300)] });
+  says: Says = (q) => ({ answers: [address(q, 300)] });
   readonly #config: CacheConfig;
   readonly #shared: { readonly clock: FakeClock; readonly control: CacheControl };
 
@@ -110,6 +111,13 @@ type Record = NonNullable<Packet['answers']>[number];
 
 export function a(name: string, ttl: number, address = '192.0.2.1'): Record {
   return { type: 'A', name, ttl, data: address };
+}
+
+/** What an upstream that knows every name answers: an address of the type asked for. */
+function address(q: Query, ttl: number): Record {
+  return q.qtype === RRType.AAAA
+    ? { type: 'AAAA', name: q.qname, ttl, data: '2001:db8::1' }
+    : a(q.qname, ttl);
 }
 
 export function cname(name: string, ttl: number, target: string): Record {
@@ -174,12 +182,26 @@ export function opt(code?: number, text = ''): Record {
 export const NXDOMAIN = 3;
 export const SERVFAIL = 2;
 
-/** TTLs of the answer section. */
-export function ttlsOf(reply: { answers?: readonly unknown[] }): (number | undefined)[] {
-  return (reply.answers as { ttl?: number }[] | undefined)?.map((r) => r.ttl) ?? [];
+/** TTLs of a section. */
+export function ttlsOf(
+  reply: DecodedReply,
+  section: 'answers' | 'authorities' | 'additionals' = 'answers',
+): (number | undefined)[] {
+  return (reply[section] as { ttl?: number }[] | undefined)?.map((r) => r.ttl) ?? [];
 }
 
 /** The one address in the answer section. */
-export function addressOf(reply: { answers?: readonly unknown[] }): unknown {
+export function addressOf(reply: DecodedReply): unknown {
   return (reply.answers as { data?: unknown }[] | undefined)?.[0]?.data;
+}
+
+/** Code and text of the extended errors of a reply. */
+export function edesOf(reply: DecodedReply): (readonly [number, string])[] {
+  const found = reply.additionals?.find((record) => record.type === 'OPT');
+  const { options } = (found ?? { options: [] }) as unknown as {
+    options: readonly { code: number; data: Buffer }[];
+  };
+  return options
+    .filter((option) => option.code === 15)
+    .map(({ data }) => [data.readUInt16BE(0), data.subarray(2).toString()]);
 }

@@ -3,7 +3,7 @@ import type { SlabGeometry } from '../../core/memory/geometry.js';
 import { type SlabKey, SlabReader } from '../../core/memory/slab-reader.js';
 import { SlabWriter } from '../../core/memory/slab-writer.js';
 
-export const TEST_META = new Int32Array(5);
+export const TEST_META = new Int32Array(6);
 
 /** A key with the bytes `NUMBER` repeated, `bytes` long, and a hash of the test's choice. */
 export class TestKey implements SlabKey {

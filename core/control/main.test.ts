@@ -5,14 +5,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { Child } from '../test/lib/child.js';
-import { ask } from '../test/lib/client.js';
-import { type Heimdall, MAIN, runHeimdall, startHeimdall } from '../test/lib/heimdall.js';
-import { freePort } from '../test/lib/ports.js';
-import { tempFolder } from '../test/lib/temp-folder.js';
+import { Child } from '../../test/lib/child.js';
+import { ask } from '../../test/lib/client.js';
+import { type Heimdall, MAIN, runHeimdall, startHeimdall } from '../../test/lib/heimdall.js';
+import { freePort } from '../../test/lib/ports.js';
+import { tempFolder } from '../../test/lib/temp-folder.js';
 
 const manifest = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
 ) as { version: string };
 
 const VERSION = `Heimdall-${manifest.version}`;
@@ -176,7 +176,7 @@ test('main: -quiet prints nothing, -pidfile is there while it runs', async (t) =
 /** Says its argument from the main thread when it starts; with `fail` refuses to start. */
 const SAY = `
 import { definePlugin, directive, text } from 'heimdall';
-export default definePlugin({
+const plugin = definePlugin({
   name: 'say',
   syntax: directive({ args: { what: text() } }),
   control: ({ what }, { log }) => ({
@@ -186,6 +186,7 @@ export default definePlugin({
     },
   }),
 });
+export { plugin as default };
 `;
 
 test('main: without batched I/O one worker opens the sockets, and it says so', async (t) => {
@@ -317,7 +318,7 @@ test('main: a stop while it starts is exit code 0 without complaint', async (t) 
 /** Takes an hour to start in each worker. */
 const SLOW = `
 import { definePlugin, directive } from 'heimdall';
-export default definePlugin({
+const plugin = definePlugin({
   name: 'slow',
   syntax: directive({}),
   setup: (_, { log }) => ({
@@ -328,4 +329,5 @@ export default definePlugin({
     serve: (q, next) => next(q),
   }),
 });
+export { plugin as default };
 `;

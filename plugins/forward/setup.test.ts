@@ -1,0 +1,259 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import test from 'node:test';
+import { Rcode } from '../../core/plugin.js';
+import { directiveProblems, parseDirective } from '../../core/testing.js';
+import { publishForward } from '../../test/lib/forward-rig.js';
+import { tempFolder } from '../../test/lib/temp-folder.js';
+import forward from './setup.js';
+
+const PLAIN = { kind: 'address', scheme: 'dns', servername: '' };
+
+/** Every property's default. */
+const DEFAULTS = {
+  from: ['.'],
+  to: [{ ...PLAIN, address: '192.0.2.1', port: 53 }],
+  except: [],
+  force_tcp: false,
+  prefer_udp: false,
+  expire: 10_000,
+  max_age: 0,
+  max_idle_conns: 0,
+  max_fails: 2,
+  max_connect_attempts: undefined,
+  read_timeout: 2000,
+  tls: undefined,
+  tls_servername: '',
+  policy: 'random',
+  health_check: [500, { recursionDesired: true, domain: Uint8Array.of(0) }],
+  max_concurrent: 0,
+  next: [],
+  next_on_nodata: false,
+  failfast_all_unhealthy_upstreams: false,
+  failover: [],
+  source_address: undefined,
+  resolver: [],
+  doh_method: 'POST',
+};
+
+test('forward syntax: defaults', () => {
+  assert.deepEqual(parseDirective(forward, 'forward . 192.0.2.1'), [DEFAULTS]);
+});
+
+const properties = [
+  [
+    'except Example.org example.net\nexcept 10.0.0.0/8',
+    { except: ['example.org.', 'example.net.', '10.in-addr.arpa.'] },
+  ],
+  ['force_tcp\nprefer_udp', { force_tcp: true, prefer_udp: true }],
+  ['expire 0s', { expire: 0 }],
+  ['expire 1m', { expire: 60_000 }],
+  ['max_age 5m', { max_age: 300_000 }],
+  ['max_idle_conns 4', { max_idle_conns: 4 }],
+  ['max_fails 0', { max_fails: 0 }],
+  ['max_connect_attempts 0', { max_connect_attempts: 0 }],
+  ['read_timeout 500ms', { read_timeout: 500 }],
+  ['policy round_robin', { policy: 'round_robin' }],
+  ['policy random\npolicy sequential', { policy: 'sequential' }],
+  [
+    'health_check 5s',
+    { health_check: [5000, { recursionDesired: true, domain: Uint8Array.of(0) }] },
+  ],
+  [
+    'health_check 1s no_rec domain a.b',
+    { health_check: [1000, { recursionDesired: false, domain: Uint8Array.of(1, 97, 1, 98, 0) }] },
+  ],
+  ['max_concurrent 1000', { max_concurrent: 1000 }],
+  [
+    'next NXDOMAIN servfail\nnext NOERROR',
+    { next: [Rcode.NXDOMAIN, Rcode.SERVFAIL, Rcode.NOERROR] },
+  ],
+  ['next_on_nodata', { next_on_nodata: true }],
+  ['failover REFUSED', { failover: [Rcode.REFUSED] }],
+  ['failfast_all_unhealthy_upstreams', { failfast_all_unhealthy_upstreams: true }],
+  ['source_address 2001:db8::2', { source_address: '2001:db8::2' }],
+  ['tls_servername dns.example.net', { tls_servername: 'dns.example.net' }],
+  ['tls', { tls: { cert: undefined, key: undefined, ca: undefined } }],
+  ['tls ca.pem', { tls: { cert: undefined, key: undefined, ca: join(process.cwd(), 'ca.pem') } }],
+  ['tls /c /k', { tls: { cert: '/c', key: '/k', ca: undefined } }],
+  ['tls /c /k /a', { tls: { cert: '/c', key: '/k', ca: '/a' } }],
+  ['resolver 192.0.2.9 [2001:db8::9]:5353', { resolver: ['192.0.2.9:53', '[2001:db8::9]:5353'] }],
+  ['doh_method get', { doh_method: 'GET' }],
+] as const;
+
+for (const [text, want] of properties) {
+  test(`forward syntax: ${text.replaceAll('\n', ', ')}`, () => {
+    const configs = parseDirective(forward, `forward . 192.0.2.1 {\n${text}\n}`);
+    assert.deepEqual(configs, [{ ...DEFAULTS, ...want }]);
+  });
+}
+
+const targets = [
+  ['192.0.2.1:5353', { ...PLAIN, address: '192.0.2.1', port: 5353 }],
+  ['dns://192.0.2.1', { ...PLAIN, address: '192.0.2.1', port: 53 }],
+  ['2001:db8::1', { ...PLAIN, address: '2001:db8::1', port: 53 }],
+  ['[2001:db8::1]', { ...PLAIN, address: '2001:db8::1', port: 53 }],
+  ['[2001:db8::1]:54', { ...PLAIN, address: '2001:db8::1', port: 54 }],
+  ['fe80::1%eth0', { ...PLAIN, address: 'fe80::1%eth0', port: 53 }],
+  ['[fe80::1%eth0]:54', { ...PLAIN, address: 'fe80::1%eth0', port: 54 }],
+  ['tls://192.0.2.1', { ...PLAIN, scheme: 'tls', address: '192.0.2.1', port: 853 }],
+  [
+    'tls://192.0.2.1%a.b:854',
+    { kind: 'address', scheme: 'tls', servername: 'a.b', address: '192.0.2.1', port: 854 },
+  ],
+  [
+    'tls://2001:db8::1%a.b',
+    { kind: 'address', scheme: 'tls', servername: 'a.b', address: '2001:db8::1', port: 853 },
+  ],
+  [
+    'tls://[2001:db8::1%a.b]:854',
+    { kind: 'address', scheme: 'tls', servername: 'a.b', address: '2001:db8::1', port: 854 },
+  ],
+  ['https://192.0.2.1', { ...PLAIN, scheme: 'https', address: '192.0.2.1', port: 443 }],
+  ['HTTPS://[2001:db8::1]:4443', { ...PLAIN, scheme: 'https', address: '2001:db8::1', port: 4443 }],
+  ['dns.example.net', { kind: 'name', scheme: 'dns', name: 'dns.example.net', port: 53 }],
+  [
+    'tls://dns.example.net:854',
+    { kind: 'name', scheme: 'tls', name: 'dns.example.net', port: 854 },
+  ],
+  ['/etc/hosts', { kind: 'file', path: '/etc/hosts' }],
+] as const;
+
+for (const [text, want] of targets) {
+  test(`forward syntax: upstream ${text}`, () => {
+    assert.deepEqual(parseDirective(forward, `forward . ${text}`)[0]?.to, [want]);
+  });
+}
+
+const WANT_TARGET =
+  'want IP[:PORT], tls://IP[%SERVERNAME][:PORT], https://IP[:PORT], a host name or a resolv.conf file';
+
+const errors = [
+  ['forward', '1: forward: missing argument FROM, want a zone name or network'],
+  ['forward .', '1: forward: missing argument TO, want an upstream'],
+  [
+    'forward . 1.1.1.300',
+    `1: forward: "1.1.1.300" is not an IP address, host name or file, ${WANT_TARGET}`,
+  ],
+  [
+    'forward . /no/such/file',
+    `1: forward: "/no/such/file" is not an IP address, host name or file, ${WANT_TARGET}`,
+  ],
+  [
+    'forward . 192.0.2.1:99999',
+    '1: forward: "192.0.2.1:99999" has a port out of range, want 1..65535',
+  ],
+  [
+    'forward . quic://192.0.2.1',
+    '1: forward: "quic://192.0.2.1" has a scheme that is not supported, want dns://, tls:// or https://',
+  ],
+  [
+    'forward . https://192.0.2.1/x',
+    '1: forward: paths are not allowed in HTTPS upstream addresses: "https://192.0.2.1/x", want https://IP[:PORT]',
+  ],
+  [
+    'forward . 192.0.2.1%a.b',
+    '1: forward: "192.0.2.1%a.b" names a certificate without TLS, want tls://IP%SERVERNAME',
+  ],
+  [
+    `forward . ${'192.0.2.1 '.repeat(16)}`,
+    '1: forward: 16 upstreams are too many, want at most 15',
+  ],
+  [
+    'forward . 192.0.2.1 {\npolicy best\n}',
+    '2: forward: unknown policy "best", want random, round_robin, sequential',
+  ],
+  [
+    'forward . 192.0.2.1 {\nmax_age 5s\n}',
+    '2: forward: max_age is shorter than expire, want at least as long',
+  ],
+  [
+    'forward . 192.0.2.1 {\nread_timeout 0s\n}',
+    '2: forward: read_timeout 0s is out of range, want 1ms or more',
+  ],
+  [
+    'forward . 192.0.2.1 {\nnext BOGUS\n}',
+    '2: forward: "BOGUS" is not a valid rcode, want one such as SERVFAIL or NXDOMAIN',
+  ],
+  [
+    'forward . 192.0.2.1 {\nfailover NOERROR\n}',
+    '2: forward: NoError cannot be used in failover, want an error such as SERVFAIL',
+  ],
+  [
+    'forward . 192.0.2.1 {\nhealth_check 1s fast\n}',
+    '2: forward: "fast" is not an option of a probe, want no_rec or domain FQDN',
+  ],
+  [
+    'forward . 192.0.2.1 {\nhealth_check 1s domain\n}',
+    '2: forward: domain is not followed by a name',
+  ],
+  [
+    'forward . 192.0.2.1 {\nhealth_check 1s domain a..b\n}',
+    '2: forward: "a..b" is not a domain name, want a name such as example.org',
+  ],
+  [
+    'forward . 192.0.2.1 {\nhealth_check\n}',
+    '2: forward: missing argument for health_check, want a duration such as 30s or 250ms',
+  ],
+  [
+    'forward . 192.0.2.1 {\ntls a b c d\n}',
+    '2: forward: "d" is one file too many, want at most CERT KEY CA',
+  ],
+  [
+    'forward . 192.0.2.1 {\nresolver dns.example.net\n}',
+    '2: forward: "dns.example.net" is not an IP address, want IP[:PORT]',
+  ],
+  [
+    'forward . tls://192.0.2.1%a {\ntls_servername b\n}',
+    '2: forward: "b" and "a" are both set for upstream tls://192.0.2.1:853, want one of them',
+  ],
+  [
+    'forward . 192.0.2.1 {\nmax_fail 3\n}',
+    '2: forward: unknown property "max_fail", did you mean "max_fails"?',
+  ],
+] as const;
+
+for (const [text, message] of errors) {
+  test(`forward syntax: ${text.replaceAll('\n', ', ').slice(0, 60)}: is refused`, () => {
+    assert.deepEqual(directiveProblems(forward, text), [`Corefile:${message}`]);
+  });
+}
+
+test('forward syntax: every occurrence is a step of its own, in written order', () => {
+  const configs = parseDirective(forward, 'forward a 192.0.2.1\nforward . 192.0.2.2');
+  assert.deepEqual(
+    configs.map(({ from }) => from),
+    [['a.'], ['.']],
+  );
+});
+
+test('forward: a resolv.conf file gives its nameservers, in place', (t) => {
+  const folder = tempFolder();
+  t.after(() => folder.remove());
+  const file = folder.write(
+    'resolv.conf',
+    '# nameserver 192.0.2.99\nsearch example.org\nnameserver 192.0.2.2 \r\n\tnameserver fe80::1%eth0\nnameserver nonsense\nnameserver\nnameservers 192.0.2.98\n',
+  );
+  const published = publishForward(`forward . 192.0.2.1 ${file} 192.0.2.3`, 1) as {
+    targets: readonly { address: string; port: number }[];
+  };
+  assert.deepEqual(
+    published.targets.map(({ address, port }) => `${address} ${port}`),
+    ['192.0.2.1 53', '192.0.2.2 53', 'fe80::1%eth0 53', '192.0.2.3 53'],
+  );
+});
+
+test('forward: files that are of no use stop the start, with a reason', (t) => {
+  const folder = tempFolder();
+  t.after(() => folder.remove());
+  const empty = folder.write('empty.conf', 'search example.org\n');
+  const many = folder.write('many.conf', 'nameserver 192.0.2.1\n'.repeat(32));
+  const bad = folder.write('bad.pem', 'nonsense');
+  const cases = [
+    [`forward . ${empty}`, /no upstream is left: the files name no nameserver/],
+    [`forward . ${many}`, /32 upstreams are too many, want at most 31/],
+    ['forward . tls://192.0.2.1 {\ntls /no/such.pem\n}', /cannot read "\/no\/such.pem": ENOENT/],
+    [`forward . tls://192.0.2.1 {\ntls ${bad} ${bad}\n}`, /cannot use .*bad\.pem.*: /],
+  ] as const;
+  for (const [text, message] of cases) assert.throws(() => publishForward(text, 1), message);
+});
