@@ -1,6 +1,6 @@
-// What a cache hit costs a query, from `serve` to the reply in its send slot; and a miss with its insert. Without sockets.
+// What a cache hit costs a query, from `serve` to the reply in its send slot, and what it allocates. Without sockets.
 //
-// Run: node --expose-gc dist/bench/micro/cache-hit.js [names...]. Figures are medians of eleven rounds, with the least and the most.
+// Run: node --expose-gc dist/bench/micro/cache-hit.js [names...].
 import { type Query, Reply } from '../../core/plugin.js';
 import {
   FakeClock,
@@ -13,72 +13,67 @@ import { CacheHandler } from '../../plugins/cache/cache.js';
 import { allocateCache } from '../../plugins/cache/control.js';
 import cache, { optionsOf, sizesOf } from '../../plugins/cache/setup.js';
 import type { CacheConfig } from '../../plugins/cache/syntax.js';
+import { measure } from './rounds.js';
 
-const ROUNDS = 11;
-const ROUND_OPERATIONS = 200_000;
+const CALLS = 200_000;
 
-/** Names drawn for a round, over and over; even, so that nothing is hotter than it would be. */
-const DRAWS = 1 << 16;
+/** Query objects at most; the server has one per receive slot, but then each look-up would be of the same few names. */
+const MAX_QUERIES = 1 << 14;
 
+/** Send slots of a worker. */
 const SLOTS = 256;
 const SLOT_BYTES = 4160;
 
-function measure(label: string, work: (n: number) => void): void {
-  work(ROUND_OPERATIONS);
-  const times: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const start = process.hrtime.bigint();
-    work(ROUND_OPERATIONS);
-    times.push(Number(process.hrtime.bigint() - start) / ROUND_OPERATIONS);
-  }
-  times.sort((a, b) => a - b);
-  const [least, median, most] = [times[0], times[ROUNDS >> 1], times.at(-1)] as number[];
-  const spread = `(${least?.toFixed(1)} to ${most?.toFixed(1)})`;
-  console.log(`${label.padEnd(36)} ${median?.toFixed(1).padStart(7)} ns  ${spread}`);
-}
+/** Far enough from one query to the next that the last one's memory is of no help. */
+const STRIDE = 7919;
+
+const next = (): never => {
+  throw new Error('a miss');
+};
 
 function run(names: number): void {
+  const handler = filledCache(names);
+  const queries = queriesFor(names);
+  const hit = (i: number): number =>
+    handler.serve(queries[(i * STRIDE) % queries.length] as Query, next) instanceof Reply ? 1 : 0;
+  const hits = (calls: number): number => {
+    let sum = 0;
+    for (let i = 0; i < calls; i++) sum += hit(i);
+    return sum;
+  };
+  console.log(`\n${names} names`);
+  measure('hit', CALLS, hits);
+  global.gc?.();
+  const before = process.memoryUsage().heapUsed;
+  hits(CALLS);
+  const bytes = (process.memoryUsage().heapUsed - before) / CALLS;
+  console.log(`${'allocated per hit'.padEnd(44)} ${bytes.toFixed(2)} bytes`);
+}
+
+function filledCache(names: number): CacheHandler {
   const text = `cache {\n success ${Math.ceil(names * 1.1)}\n}`;
   const config = parseDirective(cache, text)[0] as CacheConfig;
-  const handler = new CacheHandler(
-    optionsOf(config),
-    allocateCache(sizesOf(config)),
-    fakeServices({ clock: new FakeClock() }),
-  );
+  const services = fakeServices({ clock: new FakeClock() });
+  const handler = new CacheHandler(optionsOf(config), allocateCache(sizesOf(config)), services);
+  for (let i = 0; i < names; i++) {
+    const q = makeQuery(nameOf(i), 'A');
+    void handler.serve(q, (q) => replyFrom(q, { answers: answersTo(q) }));
+  }
+  return handler;
+}
+
+function queriesFor(names: number): readonly Query[] {
   const slots = new SharedArrayBuffer(SLOTS * SLOT_BYTES);
   const outs = Array.from(
     { length: SLOTS },
     (_, i) => new Uint8Array(slots, i * SLOT_BYTES, SLOT_BYTES),
   );
-  // As the server has them: one query object per receive slot, filled anew for each query.
-  const held = process.memoryUsage.rss();
-  for (let i = 0; i < names; i++) {
-    const q = makeQuery(nameOf(i), 'A');
-    handler.serve(q, (q) => replyFrom(q, { answers: answersTo(q) }));
-  }
-  const grown = (process.memoryUsage.rss() - held) / 2 ** 20;
-  console.log(`\n${names} names: memory grew by ${grown.toFixed(1)} MB`);
-  const queries = Array.from({ length: Math.min(names, DRAWS) }, (_, i) =>
-    makeQuery(nameOf(Math.floor((i * names) / Math.min(names, DRAWS))), 'A'),
-  );
-  for (const [i, q] of queries.entries()) q.out = outs[i % SLOTS] as Uint8Array;
-  const next = (): never => {
-    throw new Error('a miss');
-  };
-  let hits = 0;
-  measure('hit', (n) => {
-    for (let i = 0; i < n; i++) {
-      const q = queries[(i * 7919) % queries.length] as Query;
-      if (handler.serve(q, next) instanceof Reply) hits++;
-    }
+  const count = Math.min(names, MAX_QUERIES);
+  return Array.from({ length: count }, (_, i) => {
+    const q = makeQuery(nameOf(Math.floor((i * names) / count)), 'A');
+    q.out = outs[i % SLOTS] as Uint8Array;
+    return q;
   });
-  global.gc?.();
-  const before = process.memoryUsage().heapUsed;
-  for (let i = 0; i < ROUND_OPERATIONS; i++) {
-    handler.serve(queries[(i * 7919) % queries.length] as Query, next);
-  }
-  const bytes = (process.memoryUsage().heapUsed - before) / ROUND_OPERATIONS;
-  console.log(`${'allocated per hit'.padEnd(36)} ${bytes.toFixed(2).padStart(7)} bytes`);
 }
 
 function nameOf(i: number): string {
@@ -93,4 +88,4 @@ function answersTo(q: Query): Parameters<typeof replyFrom>[1]['answers'] {
 }
 
 const sizes = process.argv.slice(2).map(Number);
-for (const names of sizes.length > 0 ? sizes : [1000, 10_000, 100_000]) run(names);
+for (const names of sizes.length > 0 ? sizes : [100, 1000, 10_000, 100_000]) run(names);

@@ -16,8 +16,11 @@ const FOLDED_BYTES = 256;
 /** Bytes of a socket address as the kernel writes it: sockaddr_in is 16, sockaddr_in6 28. */
 export const SOCKADDR_BYTES = 28;
 
-/** First size of a deferred query's own copy; longer messages get what they need. */
-const OWN_WIRE_BYTES = 512;
+/** Room for a deferred query's own copy: any question with an OPT and some options. Longer messages get what they need. */
+const OWN_WIRE_BYTES = 384;
+
+/** Room for a socket address, in whole words. */
+const ADDRESS_ROOM = 32;
 
 const EMPTY = new Uint8Array(0);
 
@@ -111,18 +114,25 @@ export class Query {
   readonly #reply: Reply;
   readonly #pending: Pending;
   readonly #continuations: (Continuation | null)[] = [];
-  #ownWire: Uint8Array = EMPTY;
-  readonly #ownPeer = new Uint8Array(SOCKADDR_BYTES);
-  readonly #ownLocal = new Uint8Array(SOCKADDR_BYTES);
+  readonly #firstWire: Uint8Array;
+  #ownWire: Uint8Array;
+  readonly #ownPeer: Uint8Array;
+  readonly #ownLocal: Uint8Array;
   #count = 0;
   #next = 0;
   #insertAt = 0;
   #isDeferred = false;
 
   constructor(sink: ReplySink) {
-    const folded = new ArrayBuffer(FOLDED_BYTES);
-    this.folded = new Uint8Array(folded);
-    this.folded32 = new Uint32Array(folded);
+    // One allocation for all of them: a thousand waiting queries then cost one and a half megabytes, not three and a half.
+    const own = new ArrayBuffer(FOLDED_BYTES + OWN_WIRE_BYTES + 2 * ADDRESS_ROOM);
+    this.folded = new Uint8Array(own, 0, FOLDED_BYTES);
+    this.folded32 = new Uint32Array(own, 0, FOLDED_BYTES / 4);
+    this.#firstWire = new Uint8Array(own, FOLDED_BYTES, OWN_WIRE_BYTES);
+    this.#ownWire = this.#firstWire;
+    const addresses = FOLDED_BYTES + OWN_WIRE_BYTES;
+    this.#ownPeer = new Uint8Array(own, addresses, SOCKADDR_BYTES);
+    this.#ownLocal = new Uint8Array(own, addresses + ADDRESS_ROOM, SOCKADDR_BYTES);
     this.wire = EMPTY;
     this.peer = EMPTY;
     this.local = NO_ADDRESS;
@@ -242,7 +252,12 @@ export class Query {
         if (answer instanceof Reply) {
           current = answer;
         } else {
-          if (answer !== this.#pending) answer.then(this.#settleLater, this.#failLater);
+          if (answer !== this.#pending) {
+            answer.then(
+              (later) => this.settle(later),
+              (error: unknown) => this.fail(error),
+            );
+          }
           return;
         }
       }
@@ -273,9 +288,7 @@ export class Query {
 
   /** Copies message and client address out of the borrowed slots, so that the query outlives them. For the server. */
   retain(): void {
-    if (this.#ownWire.length < this.length) {
-      this.#ownWire = new Uint8Array(Math.max(this.length, OWN_WIRE_BYTES));
-    }
+    if (this.#ownWire.length < this.length) this.#ownWire = new Uint8Array(this.length);
     const from = this.wire;
     const to = this.#ownWire;
     if (from === to) return;
@@ -305,6 +318,8 @@ export class Query {
   reset(): void {
     this.depth = -1;
     this.#isDeferred = false;
+    // A pooled object does not hold on to what one long message needed.
+    this.#ownWire = this.#firstWire;
     if (this.#count !== 0) this.#clear();
   }
 
@@ -314,7 +329,4 @@ export class Query {
     this.#next = 0;
     this.#insertAt = 0;
   }
-
-  readonly #settleLater = (reply: Reply): void => this.settle(reply);
-  readonly #failLater = (error: unknown): void => this.fail(error);
 }

@@ -1,6 +1,6 @@
 // HTTP servers of the main thread: one per address, with as many paths as plugins mount there.
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Server as SecureServer } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import type {
@@ -71,31 +71,26 @@ export class HttpEndpoints implements Endpoints {
   }
 }
 
+type HttpServer = Server & { closeAllConnections(): void };
+
 /** One address. */
 class Site {
   readonly secureKey: string;
   /** Rejects when the address cannot be had. */
   readonly listening: Promise<void>;
   readonly #paths = new Map<string, Path>();
-  readonly #server: Server & { closeAllConnections(): void };
   readonly #text: string;
+  #server: HttpServer | undefined;
 
   constructor(address: EndpointAddress, secure: SecureEndpoint | undefined) {
     this.#text = textOf(address);
     this.secureKey = secure?.key ?? '';
-    const limits = { requestTimeout: REQUEST_LIMIT_MS, headersTimeout: REQUEST_LIMIT_MS };
-    const serve = (request: IncomingMessage, response: ServerResponse): void =>
-      void this.#serve(request, response);
-    this.#server =
-      secure === undefined
-        ? createServer(limits, serve)
-        : createSecureServer({ ...secure.options, ...limits }, serve);
-    this.#server.maxConnections = MAX_CONNECTIONS;
-    this.listening = this.#listen(address);
+    this.listening = this.#listen(address, secure);
   }
 
+  /** Only once it listens. */
   get origin(): string {
-    const { port, address } = this.#server.address() as AddressInfo;
+    const { port, address } = (this.#server as HttpServer).address() as AddressInfo;
     const isAny = address === '::' || address === '0.0.0.0';
     const host = isAny ? '127.0.0.1' : address.includes(':') ? `[${address}]` : address;
     return `${this.secureKey === '' ? 'http' : 'https'}://${host}:${port}`;
@@ -128,25 +123,46 @@ class Site {
   }
 
   async close(): Promise<void> {
-    const closed = new Promise((resolve) => this.#server.close(resolve));
-    this.#server.closeAllConnections();
+    const server = this.#server;
+    if (server === undefined) return;
+    const closed = new Promise((resolve) => server.close(resolve));
+    server.closeAllConnections();
     await closed;
   }
 
-  #listen({ host, port }: EndpointAddress): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', (error: NodeJS.ErrnoException) => {
+  async #listen(
+    { host, port }: EndpointAddress,
+    secure: SecureEndpoint | undefined,
+  ): Promise<void> {
+    const server = await this.#create(secure);
+    server.maxConnections = MAX_CONNECTIONS;
+    this.#server = server;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error: NodeJS.ErrnoException) => {
         reject(systemError(`cannot listen on ${this.#text}/http`, -(error.errno ?? 0)));
       });
       const done = (): void => {
         // Running out of descriptors costs connections, not the process.
-        this.#server.removeAllListeners('error').on('error', () => {});
+        server.removeAllListeners('error').on('error', () => {});
         resolve();
       };
-      if (host === '') this.#server.listen(port, done);
+      if (host === '') server.listen(port, done);
       // The name stands for both families; who uses it mostly means IPv4, and CoreDNS listens there.
-      else this.#server.listen(port, host === 'localhost' ? '127.0.0.1' : host, done);
+      else server.listen(port, host === 'localhost' ? '127.0.0.1' : host, done);
     });
+  }
+
+  /** HTTP is loaded when somebody wants an endpoint, TLS when somebody wants that. */
+  async #create(secure: SecureEndpoint | undefined): Promise<HttpServer> {
+    const limits = { requestTimeout: REQUEST_LIMIT_MS, headersTimeout: REQUEST_LIMIT_MS };
+    const serve = (request: IncomingMessage, response: ServerResponse): void =>
+      void this.#serve(request, response);
+    if (secure === undefined) {
+      const { createServer } = await import('node:http');
+      return createServer(limits, serve);
+    }
+    const { createServer } = await import('node:https');
+    return createServer({ ...secure.options, ...limits }, serve);
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -25,6 +25,7 @@ export type ToWorker =
   /** Says `pong`: its event loop turns. */
   | { readonly kind: 'ping' }
   | { readonly kind: 'drain'; readonly limitMs: number }
+  /** Ends the thread, in order. */
   | { readonly kind: 'stop' };
 
 export type FromWorker =
@@ -36,7 +37,6 @@ export type FromWorker =
   | { readonly kind: 'readiness'; readonly id: number; readonly notReady: readonly string[][] }
   | { readonly kind: 'pong' }
   | { readonly kind: 'drained' }
-  | { readonly kind: 'stopped' }
   | { readonly kind: 'lines'; readonly text: string }
   | { readonly kind: 'metrics'; readonly note: MetricsNote };
 

@@ -2,7 +2,6 @@
 import type { Logger } from '../chain/services.js';
 import { type ComposedMain, composeMain } from '../container/main.js';
 import type { ProcessState } from '../container/process.js';
-import { describeIo } from '../system/layer.js';
 import { notifySystem } from '../system/notify.js';
 import { oddZones, platformLine, version, versionLine, zoneLines } from './banner.js';
 import { Controls } from './controls.js';
@@ -86,7 +85,9 @@ export class Server {
   }
 
   /** What is printed when it serves. */
-  banner(): string {
+  async banner(): Promise<string> {
+    // Here, because it takes longer to load than to start without it.
+    const { describeIo } = await import('../system/layer.js');
     const listeners = this.#planned?.plan.listeners ?? [];
     const odd = oddZones(listeners).map(
       (zone) => `Warning: zone "${zone}" does not follow the preferred syntax of RFC 1035`,

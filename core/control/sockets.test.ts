@@ -3,11 +3,10 @@ import { readdirSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { freePort } from '../../test/lib/ports.js';
 import type { ListenerPlan } from '../chain/plan.js';
-import { isBatchedIo } from '../system/layer.js';
 import { closeFd, openTcp } from '../system/open.js';
-import { openSockets, type ProcessSockets } from './sockets.js';
+import { canShareSockets, openSockets, type ProcessSockets } from './sockets.js';
 
-const need = isBatchedIo() ? {} : { skip: 'needs system calls' };
+const need = canShareSockets() ? {} : { skip: 'needs system calls' };
 
 function listener(address: string, port: number): ListenerPlan {
   return { scheme: 'dns', address, port, text: '', routes: [] };

@@ -7,7 +7,7 @@ import { networkInterfaces } from 'node:os';
 import type { ListenerPlan } from '../chain/plan.js';
 import type { ListenSocket } from '../server/data-plane.js';
 import { isWildcard } from '../system/address.js';
-import { isBatchedIo } from '../system/layer.js';
+import { loadLibc } from '../system/libc.js';
 import { checkUdpFree, closeFd, dupFd, endpointsOf, openTcp, openUdp } from '../system/open.js';
 import type { Endpoint } from '../system/sockets.js';
 
@@ -28,10 +28,15 @@ export interface ProcessSockets {
   close(): void;
 }
 
+/** Whether sockets can be opened here for other threads. Loads libc and nothing else: this is on the way to the first answer. */
+export function canShareSockets(): boolean {
+  return 'libc' in loadLibc();
+}
+
 /** Opens every listener for `workers` workers. Throws an Error that names the address when one cannot be had; nothing stays open then. */
 export function openSockets(listeners: readonly ListenerPlan[], workers: number): ProcessSockets {
   const bases = listeners.flatMap((plan, listener) => basesOf(plan, listener));
-  return isBatchedIo() ? new OpenSockets(bases, workers) : ownSockets(bases);
+  return canShareSockets() ? new OpenSockets(bases, workers) : ownSockets(bases);
 }
 
 /** An address as it was asked for; a listener on every address has one for IPv4 and one for IPv6. */

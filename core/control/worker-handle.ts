@@ -36,6 +36,7 @@ export class WorkerHandle {
   /** Pings since the last answer. */
   #unanswered = 0;
   #hasExited = false;
+  #hasTask = false;
   #isStarted = false;
   #isEnding = false;
 
@@ -67,8 +68,8 @@ export class WorkerHandle {
   async start(task: WorkerTask, events: WorkerEvents): Promise<void> {
     this.#events = events;
     if (this.#hasExited) throw new Error(this.#fault);
+    this.#hasTask = true;
     await this.#tell({ kind: 'start', task }, 'started');
-    this.#isStarted = true;
   }
 
   /** Per server block, the plugins that are not ready; undefined when the worker does not answer in time. */
@@ -103,13 +104,17 @@ export class WorkerHandle {
       await this.#within(limitMs, this.#tell({ kind: 'drain', limitMs }, 'drained'));
   }
 
-  /** Ends the worker: in order if it can within `limitMs`, by force otherwise. */
+  /**
+   * Ends the worker: in order if it can within `limitMs`, by force otherwise. Force is the last resort for one that has its task: a thread that
+   * is stopped within a call of koffi ends the process.
+   */
   async stop(limitMs: number): Promise<void> {
     this.#isEnding = true;
-    if (this.#isStarted) {
-      await this.#within(limitMs, this.#tell({ kind: 'stop' }, 'stopped'));
-    }
     this.#isStarted = false;
+    if (this.#hasTask && !this.#hasExited) {
+      this.#post({ kind: 'stop' });
+      await this.#within(limitMs, this.#exited);
+    }
     await this.#thread.terminate();
     await this.#exited;
   }
@@ -139,6 +144,8 @@ export class WorkerHandle {
     } else if (message.kind === 'failed') {
       this.#waiter?.reject(new Error(message.reason));
     } else if (message.kind === this.#waiter?.kind) {
+      // Now and not when the promise is: the last messages of a thread and its end can come in one go.
+      if (message.kind === 'started') this.#isStarted = !this.#isEnding;
       this.#waiter.resolve();
     }
   }

@@ -79,10 +79,8 @@ class WorkerThread {
     } catch (error) {
       createLogger(this.#output, '', false).error(`stopping failed: ${reasonOf(error)}`);
     }
-    this.#close();
-    this.#say({ kind: 'stopped' });
-    // Nothing else keeps the thread: it ends.
-    this.#port.close();
+    // Whatever a plugin left behind, the thread ends here; the handler of `exit` says its last words.
+    process.exit(0);
   }
 
   #close(): void {

@@ -1,6 +1,7 @@
 // Hot path. Bodies of entries as chains of equal blocks: any free block fits any body, so no size can run out while others have room.
 import { BLOCK_WORDS, INLINE_WORDS, PAYLOAD_WORDS, type SlabGeometry } from './geometry.js';
 import { Shard } from './shard.js';
+import { copyWords } from './words.js';
 
 /** Blocks that a body of `words` takes beside what its entry holds. */
 export function blocksFor(words: number): number {
@@ -64,7 +65,7 @@ export class Blocks {
     while (block > 0 && block <= this.#count) {
       const from = shard + this.#at + block * BLOCK_WORDS;
       const end = Math.min(PAYLOAD_WORDS, count - done);
-      for (let i = 0; i < end; i++) into[at + done + i] = words[from + i]!;
+      copyWords(words, from, into, at + done, end);
       done += end;
       if (done === count) return true;
       block = words[from + PAYLOAD_WORDS]!;

@@ -7,6 +7,7 @@ import { ENTRY_WORDS, HEADER_WORDS, INLINE_WORDS, type SlabGeometry } from './ge
 import { ENTRY_MASK, MAX_PROBES, tagOf } from './hash-index.js';
 import { readVersion, validate } from './seqlock.js';
 import { Entry, shardOffset } from './shard.js';
+import { copyWords } from './words.js';
 
 /** By how many bytes of it count: the mask of a last word, in the byte order of the machine. */
 const LAST_WORD = new Int32Array(
@@ -102,7 +103,7 @@ export class SlabReader {
     const count = this.#bodyWords;
     const from = this.#header + HEADER_WORDS;
     const inline = Math.min(count, INLINE_WORDS);
-    for (let i = 0; i < inline; i++) into[at + i] = words[from + i]!;
+    copyWords(words, from, into, at, inline);
     if (count <= INLINE_WORDS) return true;
     const first = words[this.#header + Entry.FIRST]!;
     return this.#blocks.copy(this.#shard, first, count - INLINE_WORDS, into, at + INLINE_WORDS);
@@ -175,7 +176,7 @@ export class SlabReader {
   #isForLong(shard: number, header: number, key: SlabKey, count: number): boolean {
     const words = this.#words;
     const rest = this.#rest;
-    for (let i = 0; i < INLINE_WORDS; i++) rest[i] = words[header + HEADER_WORDS + i]!;
+    copyWords(words, header + HEADER_WORDS, rest, 0, INLINE_WORDS);
     const first = words[header + Entry.FIRST]!;
     if (!this.#blocks.copy(shard, first, count - INLINE_WORDS, rest, INLINE_WORDS)) return false;
     return areEqual(rest, 0, key.words, count, key.bytes);

@@ -15,6 +15,7 @@ import { takeOver, tryLock, unlock } from './lock.js';
 import { beginWrite, endWrite } from './seqlock.js';
 import { Entry, META_WORDS, Shard, shardOffset } from './shard.js';
 import { type SlabKey, SlabReader } from './slab-reader.js';
+import { copyWords } from './words.js';
 
 /** What `insert` gives when it did not: the lock was taken for too long, or there is no room for such a body. */
 export const BUSY = -1;
@@ -187,7 +188,7 @@ export class SlabWriter {
     words[header + Entry.KEY_B] = key.b;
     words[header + Entry.KEY_C] = key.c;
     const inline = Math.min(bodyWords, INLINE_WORDS);
-    for (let i = 0; i < inline; i++) words[header + HEADER_WORDS + i] = body[i]!;
+    copyWords(body, 0, words, header + HEADER_WORDS, inline);
     words[header + Entry.FIRST] = this.#blocks.write(shard, body, bodyWords);
     words[header + Entry.BODY] = bodyWords;
     for (let i = 0; i < META_WORDS; i++) words[header + Entry.META + i] = meta[i]!;

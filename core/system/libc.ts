@@ -39,6 +39,7 @@ export interface Libc {
   sched_setaffinity(pid: number, size: number, mask: Uint8Array): number;
   sched_getaffinity(pid: number, size: number, mask: Uint8Array): number;
   if_nametoindex(name: string): number;
+  _exit(code: number): void;
   errno(): number;
   /** Address of the first byte of a view. Valid as long as the memory is referenced; memory of a SharedArrayBuffer does not move. */
   addressOf(view: ArrayBufferView): number;
@@ -77,6 +78,7 @@ const SIGNATURES: Readonly<Record<Call, readonly [string, string[]]>> = {
   sched_setaffinity: ['int', ['int', 'size_t', 'void*']],
   sched_getaffinity: ['int', ['int', 'size_t', 'void*']],
   if_nametoindex: ['uint', ['str']],
+  _exit: ['void', ['int']],
 };
 
 /** Where the kernel's constants and structures are those written down in linux.ts. */

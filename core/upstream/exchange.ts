@@ -4,8 +4,11 @@ import type { Query } from '../chain/query.js';
 /** Room for a query message: header, the longest name, type and class, OPT with the longest client-subnet option. */
 export const MESSAGE_BYTES = 320;
 
-/** Most exchanges of one pool: their index and "none" fit 16 bits. */
-export const EXCHANGE_LIMIT = 65_535;
+/**
+ * Most exchanges of one pool. Each holds on to a query, so no more than the queries that a worker lets wait; past it a query is answered
+ * SERVFAIL at once. Their index and "none" have to fit 16 bits.
+ */
+export const EXCHANGE_LIMIT = 16_384;
 
 /** Messages made room for at once. */
 const CHUNK = 64;

@@ -15,7 +15,7 @@ const PACKETS = Number(process.env.HOSTILE_PACKETS ?? 40_000);
 const SEED = Number(process.env.HOSTILE_SEED ?? Date.now() % 0x7fffffff);
 /** Sent between two looks at whether the server keeps up. */
 const BURST = 200;
-/** What the heap may take beyond its size after the first tenth: pools, caches and the collector's laziness, but no leak. */
+/** What the second half may take beyond the first: pools and caches that fill up and the collector's laziness, but no leak. */
 const MAX_GROWTH_MB = 40;
 
 /** mulberry32 */
@@ -109,19 +109,17 @@ test(`hostile packets: ${PACKETS} over UDP, ${PACKETS / 10} over TCP, seed ${SEE
   );
   t.after(() => server.stop());
   const random = randomFrom(SEED);
-  await overUdp(port, PACKETS / 10, random);
-  await overTcp(port, PACKETS / 100, random);
+  await overUdp(port, PACKETS / 2, random);
+  await overTcp(port, PACKETS / 20, random);
   const before = rssMb(server.pid);
-  await overUdp(port, (PACKETS / 10) * 9, random);
-  await overTcp(port, (PACKETS / 100) * 9, random);
+  await overUdp(port, PACKETS / 2, random);
+  await overTcp(port, PACKETS / 20, random);
   const after = rssMb(server.pid);
 
   const reply = await ask(port, 'still.example.org', 'A');
   assert.equal(reply.rcode, 'NOERROR');
   assert.equal((await ask(port, 'still.example.org', 'A', { tcp: true })).rcode, 'NOERROR');
-  t.diagnostic(
-    `RSS ${before.toFixed(0)} MB after the first tenth, ${after.toFixed(0)} MB at the end`,
-  );
+  t.diagnostic(`RSS ${before.toFixed(0)} MB after half, ${after.toFixed(0)} MB at the end`);
   assert.ok(after - before < MAX_GROWTH_MB, `grew from ${before} to ${after} MB`);
   assert.doesNotMatch(
     server.stdout + server.stderr,

@@ -1,4 +1,5 @@
 // Messages as real servers send them: names compressed, OPT anywhere in the additional section. For tests of what takes messages apart.
+import fc from 'fast-check';
 import { RRType } from '../../core/plugin.js';
 
 export interface MessageRecord {
@@ -27,6 +28,35 @@ export function compressedMessage(
   plan: MessagePlan,
 ): Uint8Array {
   return new Writer(query.subarray(0, questionEnd)).message(plan);
+}
+
+/** Runs `check` for many messages that have `answer` in front, with an age in seconds below every TTL. Names are few, so that they share suffixes. */
+export async function forManyMessages(
+  answer: MessageRecord,
+  check: (plan: MessagePlan, age: number) => Promise<void>,
+): Promise<void> {
+  const name = fc
+    .array(fc.constantFrom('a', 'bb', 'example', 'x'.repeat(63)), { minLength: 1, maxLength: 3 })
+    .map((labels) => labels.join('.'));
+  const record: fc.Arbitrary<MessageRecord> = fc.record({
+    name,
+    ttl: fc.integer({ min: 1000, max: 1_000_000 }),
+    type: fc.constantFrom('A', 'NS', 'CNAME', 'MX', 'SOA', 'TXT'),
+    data: name,
+  });
+  const plan: fc.Arbitrary<MessagePlan> = fc.record({
+    rcode: fc.constant(0),
+    answers: fc
+      .array(record, { maxLength: 12 })
+      .map((others) => [
+        { ...answer, ttl: 5000 },
+        ...others.filter(({ type }) => type !== 'CNAME'),
+      ]),
+    authorities: fc.array(record, { maxLength: 6 }),
+    additionals: fc.array(record, { maxLength: 6 }),
+    optAt: fc.option(fc.nat(6), { nil: undefined }),
+  });
+  await fc.assert(fc.asyncProperty(plan, fc.nat(999), check), { numRuns: 300 });
 }
 
 class Writer {

@@ -1,5 +1,6 @@
 // `heimdall`: serves DNS until it is told to stop. The workers load while the main thread does, which is why imports come late here.
 import { availableParallelism } from 'node:os';
+import { exitNow } from '../../system/exit.js';
 import type { Command } from '../cli.js';
 import { EXIT_BAD_CONFIGURATION, EXIT_NO_START, type Terminal } from '../terminal.js';
 import { WorkerHandle } from '../worker-handle.js';
@@ -26,7 +27,11 @@ export async function serve(command: ServeCommand, terminal: Terminal): Promise<
   let removePidFile = (): void => {};
   const stopped = new Promise<number>((resolve) => {
     const stop = (): void => void server.stop().then(() => resolve(0));
-    handleSignals({ log, stop, quit: resolve });
+    const quit = (exitCode: number): void => {
+      removePidFile();
+      exitNow(exitCode);
+    };
+    handleSignals({ log, stop, quit });
   });
   const code = await Promise.race([stopped, start()]);
   removePidFile();
@@ -49,15 +54,15 @@ export async function serve(command: ServeCommand, terminal: Terminal): Promise<
       await server.stop();
       return EXIT_NO_START;
     }
-    if (!command.isQuiet) output.write(server.banner());
+    if (!command.isQuiet) output.write(await server.banner());
     return stopped;
   }
 }
 
 /** Without descriptors to hand out a port has one socket, and so one worker. */
 async function usable(handles: readonly WorkerHandle[]): Promise<readonly WorkerHandle[]> {
-  const { isBatchedIo } = await import('../../system/layer.js');
-  if (isBatchedIo()) return handles;
+  const { canShareSockets } = await import('../sockets.js');
+  if (canShareSockets()) return handles;
   for (const surplus of handles.slice(1)) await surplus.stop(0);
   return handles.slice(0, 1);
 }
