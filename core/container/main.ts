@@ -1,6 +1,5 @@
 // The composition root of the main thread: what control parts of plugins are made of.
-import 'reflect-metadata';
-import { type DependencyContainer, instanceCachingFactory, container as root } from 'tsyringe';
+import type { DependencyContainer } from 'tsyringe';
 import { stepInfo } from '../chain/build.js';
 import { CoarseClock } from '../chain/clock.js';
 import type { BlockPlan, Plan, StepPlan } from '../chain/plan.js';
@@ -17,6 +16,7 @@ import { Slice } from '../metrics/slice.js';
 import type { Endpoints, ProcessState } from './process.js';
 import { resolve } from './resolve.js';
 import { ENDPOINTS, METRIC_SOURCE, PROCESS } from './tokens.js';
+import { instanceCachingFactory, root } from './tsyringe.js';
 
 const CLOCK = token<Clock>('Clock');
 const REGISTRY = token<MetricRegistry>('MetricRegistry');

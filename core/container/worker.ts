@@ -1,6 +1,5 @@
 // The composition root of a worker: what its parts are made of. Nothing here is resolved per query.
-import 'reflect-metadata';
-import { type DependencyContainer, instanceCachingFactory, container as root } from 'tsyringe';
+import type { DependencyContainer } from 'tsyringe';
 import { CoarseClock } from '../chain/clock.js';
 import type { Plugin } from '../chain/handler.js';
 import type { Plan, StepPlan } from '../chain/plan.js';
@@ -21,6 +20,7 @@ import type { SocketLayer } from '../system/sockets.js';
 import { TimerWheel } from '../upstream/timer-wheel.js';
 import { resolve } from './resolve.js';
 import { SOCKETS, TIMERS } from './tokens.js';
+import { instanceCachingFactory, root } from './tsyringe.js';
 
 const CLOCK = token<CoarseClock>('Clock');
 const SLICE = token<Slice>('Slice');

@@ -202,6 +202,32 @@ test('main: without batched I/O one worker opens the sockets, and it says so', a
   }
 });
 
+test('main: a fault in a control part is logged and stops nothing', async (t) => {
+  const port = await freePort();
+  const heimdall = await startHeimdall(`plugin ./late.mjs\n${whoami(port, '    late\n')}`, {
+    files: { 'late.mjs': LATE },
+  });
+  t.after(() => heimdall.stop());
+  await heimdall.waitFor(
+    /^\[ERROR\] fault in plugin \(main thread\): Error: deliberate \(.*late\.mjs/m,
+  );
+  assert.equal((await ask(port, 'example.org', 'A')).rcode, 'NOERROR');
+  assert.equal(await heimdall.stop(), 0);
+});
+
+/** Throws in the main thread, some time after the start. */
+const LATE = `
+import { definePlugin, directive } from 'heimdall';
+const plugin = definePlugin({
+  name: 'late',
+  syntax: directive({}),
+  control: () => ({
+    onStart: () => void setTimeout(() => { throw new Error('deliberate'); }, 1_000),
+  }),
+});
+export { plugin as default };
+`;
+
 // Not starting
 
 test('main: a port that is taken is exit code 1 with address and reason', async (t) => {

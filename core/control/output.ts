@@ -1,7 +1,8 @@
 // Standard output of the process. Only the main thread writes, so lines of threads cannot mix; nothing waits for a slow reader.
 import { once } from 'node:events';
-import sonicBoom from 'sonic-boom';
+import type { SonicBoom } from 'sonic-boom';
 import type { Counter } from '../chain/services.js';
+import { commonjs } from '../system/commonjs.js';
 import type { LineOutput } from './lines.js';
 
 /** Text kept for a reader that does not keep up; past it lines are dropped and counted, because answering comes first. */
@@ -11,10 +12,11 @@ const MAX_WAITING_CHARS = 4 * 1024 * 1024;
 const CLOSE_LIMIT_MS = 500;
 
 export class StandardOutput implements LineOutput {
-  readonly #sink: sonicBoom.SonicBoom;
+  readonly #sink: SonicBoom;
   #dropped: Counter | undefined;
 
   constructor(fd = 1) {
+    const sonicBoom = commonjs('sonic-boom') as typeof import('sonic-boom');
     this.#sink = new sonicBoom.SonicBoom({ fd, sync: false, maxLength: MAX_WAITING_CHARS });
     this.#sink.on('drop', (text: unknown) => this.#dropped?.inc(countLines(String(text))));
     // The reader is gone (EPIPE) or the disk is full: the server goes on without its log.

@@ -155,7 +155,7 @@ export class Supervisor {
       await this.#begin(next);
       if (!this.#isStopping) this.#options.log.info(`worker ${worker} serves again`);
     } catch (error) {
-      await next.handle.stop(0);
+      await next.handle.stop(STOP_LIMIT_MS);
       this.#onEnd(next, { reason: (error as Error).message });
     }
   }

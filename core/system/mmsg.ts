@@ -243,6 +243,9 @@ class MmsgLayer implements SocketLayer, SocketOwner {
 
   /** Descriptors belong to the process: a worker that ends by an exception must not leave its own behind. */
   readonly #closeDescriptors = (): void => {
+    // First of all: libuv aborts the process when what it watches is closed under it.
+    this.#watch?.close();
+    this.#watch = undefined;
     for (const fd of this.#owned) this.#libc.close(fd);
     this.#owned.clear();
     if (this.#epoll >= 0) this.#libc.close(this.#epoll);

@@ -19,6 +19,9 @@ import { tickOf } from './ticks.js';
 /** Bytes of shared memory per entry where no `size` is set: most answers take 200 to 400, one with many or signed records 1000 and more. */
 const BYTES_PER_ENTRY = 1024;
 
+/** The most for both halves: 4 GiB, less what rounding may add. Past it places in memory would not be small integers any more. */
+export const MAX_SIZE_BYTES = 2 ** 32 - 2 ** 24;
+
 /** How often entries are counted, and a part of the shards is swept. */
 const PERIOD_MS = 1000;
 
@@ -40,10 +43,8 @@ export function minSizeBytes(success: number, denial: number): number {
 
 /** Makes the memory that all workers share. What is not used of it costs nothing. */
 export function allocateCache({ success, denial, sizeBytes }: CacheSizes): CacheMemory {
-  const size = Math.max(
-    sizeBytes ?? (success + denial) * BYTES_PER_ENTRY,
-    minSizeBytes(success, denial),
-  );
+  const wanted = sizeBytes ?? Math.min((success + denial) * BYTES_PER_ENTRY, MAX_SIZE_BYTES);
+  const size = Math.max(wanted, minSizeBytes(success, denial));
   const spare = size - minSizeBytes(success, denial);
   const share = Math.floor((spare * success) / (success + denial));
   const answers = slabGeometry(success, minSlabBytes(success) + share);
@@ -58,11 +59,11 @@ export function allocateCache({ success, denial, sizeBytes }: CacheSizes): Cache
   };
 }
 
-/** One half as the main thread sees it. */
+/** One half as the main thread sees it. Its gauges are by server, as CoreDNS has them, and all show the same. */
 interface Half {
   readonly writer: SlabWriter;
   readonly entries: readonly Gauge[];
-  readonly bytes: Gauge;
+  readonly bytes: readonly Gauge[];
   /** The next shard to sweep. */
   shard: number;
 }
@@ -110,7 +111,7 @@ export class CacheControl implements Control {
         half.shard = (half.shard + 1) % writer.shards;
       }
       for (const gauge of entries) gauge.set(writer.count);
-      bytes.set(writer.usedBytes);
+      for (const gauge of bytes) gauge.set(writer.usedBytes);
     }
   }
 }
@@ -122,10 +123,11 @@ function halfOf(
   { metrics, servers, block }: ControlServices,
 ): Half {
   const cache = { zones: zones.join(','), view: block.view };
-  const help = 'Entries in the cache.';
-  const entries = block.listeners.map((i) =>
-    metrics.gauge('entries', help, typeLabels(servers[i] ?? '', type, cache)),
-  );
-  const bytes = metrics.gauge('bytes', 'Memory that entries take.', { type, ...cache });
-  return { writer, entries, bytes, shard: 0 };
+  const labels = block.listeners.map((i) => typeLabels(servers[i] ?? '', type, cache));
+  return {
+    writer,
+    entries: labels.map((of) => metrics.gauge('entries', 'Entries in the cache.', of)),
+    bytes: labels.map((of) => metrics.gauge('bytes', 'Memory that entries take.', of)),
+    shard: 0,
+  };
 }

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { directiveProblems, parseDirective } from '../../core/testing.js';
-import type { CacheOptions } from './options.js';
+import type { Handler, Next } from '../../core/plugin.js';
+import {
+  ask,
+  directiveProblems,
+  fakeServices,
+  makeQuery,
+  parseDirective,
+  replyFrom,
+} from '../../core/testing.js';
+import type { CacheMemory, CacheOptions } from './options.js';
 import cache, { optionsOf } from './setup.js';
 import type { CacheConfig } from './syntax.js';
 
@@ -183,3 +191,23 @@ for (const c of refused) {
     assert.deepEqual(directiveProblems(cache, c.text), [c.error]);
   });
 }
+
+test('cache: the workers use the memory of the control part, a handler by itself its own', async () => {
+  const config = configOf('cache {\n size 64MB\n}');
+  const shared = cache.control?.(config, fakeServices()).published as CacheMemory;
+  const { byteLength } = shared.memory;
+  assert.ok(byteLength <= 64e6 && byteLength > 60e6);
+  const asked: string[] = [];
+  const says: Next = (q) => {
+    asked.push(q.qname);
+    return replyFrom(q, { answers: [{ type: 'A', name: q.qname, ttl: 60, data: '192.0.2.1' }] });
+  };
+  const handlers = [shared, shared, undefined].map((published, worker) =>
+    cache.setup?.(config, fakeServices({ published, worker })),
+  );
+  for (const handler of handlers) {
+    const reply = await ask(handler as Handler, makeQuery('example.org', 'A'), says);
+    assert.equal(reply.answers?.length, 1);
+  }
+  assert.equal(asked.length, 2);
+});

@@ -17,7 +17,7 @@ import {
   value,
   zones,
 } from '../../core/plugin.js';
-import { minSizeBytes } from './control.js';
+import { MAX_SIZE_BYTES, minSizeBytes } from './control.js';
 import type { StaleOptions } from './options.js';
 import type { TtlLimits } from './ttl.js';
 
@@ -29,9 +29,6 @@ const MIN_CAPACITY = 1024;
 
 /** Some 200 bytes are set aside for each; both halves together must stay below MAX_SIZE_BYTES. */
 const MAX_CAPACITY = 10_000_000;
-
-/** The most that one piece of shared memory can have, less what rounding may add. */
-const MAX_SIZE_BYTES = 2 ** 32 - 2 ** 24;
 
 /** The largest TTL there is (RFC 2181 section 8). */
 const MAX_TTL = 2 ** 31 - 1;

@@ -193,8 +193,10 @@ for (const [name, respond] of [
     (_, response) => {
       response.writeHead(200, { 'content-type': 'application/dns-message' });
       const chunk = Buffer.alloc(16_384);
-      const more = (): void =>
-        void (response.destroyed || response.write(chunk, () => setImmediate(more)));
+      const more = (): void => {
+        const { stream } = response;
+        if (!stream.destroyed && !stream.closed) response.write(chunk, () => setImmediate(more));
+      };
       more();
     },
   ],

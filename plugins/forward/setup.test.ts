@@ -7,6 +7,9 @@ import { publishForward } from '../../test/lib/forward-rig.js';
 import { tempFolder } from '../../test/lib/temp-folder.js';
 import forward from './setup.js';
 
+/** A file that exists. */
+const HERE = join(process.cwd(), 'package.json');
+
 const PLAIN = { kind: 'address', scheme: 'dns', servername: '' };
 
 /** Every property's default. */
@@ -74,9 +77,9 @@ const properties = [
   ['source_address 2001:db8::2', { source_address: '2001:db8::2' }],
   ['tls_servername dns.example.net', { tls_servername: 'dns.example.net' }],
   ['tls', { tls: { cert: undefined, key: undefined, ca: undefined } }],
-  ['tls ca.pem', { tls: { cert: undefined, key: undefined, ca: join(process.cwd(), 'ca.pem') } }],
-  ['tls /c /k', { tls: { cert: '/c', key: '/k', ca: undefined } }],
-  ['tls /c /k /a', { tls: { cert: '/c', key: '/k', ca: '/a' } }],
+  ['tls package.json', { tls: { cert: undefined, key: undefined, ca: HERE } }],
+  [`tls ${HERE} ${HERE}`, { tls: { cert: HERE, key: HERE, ca: undefined } }],
+  [`tls ${HERE} ${HERE} ${HERE}`, { tls: { cert: HERE, key: HERE, ca: HERE } }],
   ['resolver 192.0.2.9 [2001:db8::9]:5353', { resolver: ['192.0.2.9:53', '[2001:db8::9]:5353'] }],
   ['doh_method get', { doh_method: 'GET' }],
 ] as const;
@@ -196,6 +199,10 @@ const errors = [
     '2: forward: missing argument for health_check, want a duration such as 30s or 250ms',
   ],
   [
+    'forward . 192.0.2.1 {\ntls /no/such.pem\n}',
+    '2: forward: "/no/such.pem" does not exist, want a PEM file',
+  ],
+  [
     'forward . 192.0.2.1 {\ntls a b c d\n}',
     '2: forward: "d" is one file too many, want at most CERT KEY CA',
   ],
@@ -250,10 +257,13 @@ test('forward: files that are of no use stop the start, with a reason', (t) => {
   const many = folder.write('many.conf', 'nameserver 192.0.2.1\n'.repeat(32));
   const bad = folder.write('bad.pem', 'nonsense');
   const cases = [
-    [`forward . ${empty}`, /no upstream is left: the files name no nameserver/],
     [`forward . ${many}`, /32 upstreams are too many, want at most 31/],
-    ['forward . tls://192.0.2.1 {\ntls /no/such.pem\n}', /cannot read "\/no\/such.pem": ENOENT/],
+    [`forward . tls://192.0.2.1 {\ntls ${folder.path}\n}`, /cannot read ".*": EISDIR/],
     [`forward . tls://192.0.2.1 {\ntls ${bad} ${bad}\n}`, /cannot use .*bad\.pem.*: /],
   ] as const;
   for (const [text, message] of cases) assert.throws(() => publishForward(text, 1), message);
+  assert.deepEqual(directiveProblems(forward, `forward . ${empty} ${empty}`), [
+    'Corefile:1: forward: no upstream is left: the files name no nameserver',
+  ]);
+  assert.deepEqual(directiveProblems(forward, `forward . ${empty} 192.0.2.1`), []);
 });

@@ -1,4 +1,5 @@
 // What a Corefile may say of *forward*: arguments, properties, defaults and what does not go together.
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import {
   type ConfigToken,
@@ -23,6 +24,7 @@ import {
   zonesOfArgument,
 } from '../../core/plugin.js';
 import { POLICY_NAMES, type PolicyName } from './policy.js';
+import { readResolvConf } from './resolv-conf.js';
 import { parseTarget, targetText } from './targets.js';
 
 /** TO arguments of one *forward*; CoreDNS's limit. */
@@ -80,6 +82,10 @@ export const forwardSyntax = directive({
     if (config.to.length > MAX_TARGETS) {
       return `${config.to.length} upstreams are too many, want at most ${MAX_TARGETS}`;
     }
+    // Only files can name nothing, and one of them alone does no harm.
+    if (config.to.every((target) => target.kind === 'file' && namesNothing(target.path))) {
+      return 'no upstream is left: the files name no nameserver';
+    }
     if (config.max_age > 0 && config.max_age < config.expire) {
       return { at: 'max_age', message: 'max_age is shorter than expire, want at least as long' };
     }
@@ -103,6 +109,15 @@ export type ForwardConfig = typeof forwardSyntax extends Syntax<infer C> ? C : n
 /** Bit n for rcode n. */
 export function rcodeMask(rcodes: readonly number[]): number {
   return rcodes.reduce((mask, rcode) => mask | (1 << rcode), 0);
+}
+
+/** A file that cannot be read is reported when its upstreams are wanted, with the reason. */
+function namesNothing(path: string): boolean {
+  try {
+    return readResolvConf(path).length === 0;
+  } catch {
+    return false;
+  }
 }
 
 function parsePolicy(text: string): PolicyName {
@@ -130,7 +145,11 @@ function parseTlsFiles(args: readonly ConfigToken[], context: SyntaxContext): Tl
   if (args.length > 3) {
     throw new ValueError('want at most CERT KEY CA', 'is one file too many', args[3]);
   }
-  const paths = args.map((token) => resolve(context.root, token.text));
+  const paths = args.map((token) => {
+    const path = resolve(context.root, token.text);
+    if (existsSync(path)) return path;
+    throw new ValueError('want a PEM file', 'does not exist', token);
+  });
   const [first, second, third] = paths;
   if (paths.length === 1) return { cert: undefined, key: undefined, ca: first };
   return { cert: first, key: second, ca: third };

@@ -108,7 +108,7 @@ export class Child {
   /** Asks it to end and waits. Returns its exit code, -1 when a signal ended it; throws when it does not end. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number> {
     if (this.isRunning) this.#process.kill(signal);
-    const timer = setTimeout(() => this.#process.kill('SIGKILL'), STOP_LIMIT_MS);
+    const timer = setTimeout(() => void this.kill(), STOP_LIMIT_MS);
     await this.#exited;
     clearTimeout(timer);
     if (this.#process.signalCode === 'SIGKILL') {
@@ -125,6 +125,9 @@ export class Child {
 
   async kill(): Promise<void> {
     this.#process.kill('SIGKILL');
+    // A process of its own that lives on would keep the pipes open.
+    this.#process.stdout?.destroy();
+    this.#process.stderr?.destroy();
     await this.#exited.catch(() => {});
   }
 

@@ -1,5 +1,6 @@
 // `heimdall`: serves DNS until it is told to stop. The workers load while the main thread does, which is why imports come late here.
 import { availableParallelism } from 'node:os';
+import { FaultLog } from '../../server/faults.js';
 import { exitNow } from '../../system/exit.js';
 import type { Command } from '../cli.js';
 import { EXIT_BAD_CONFIGURATION, EXIT_NO_START, type Terminal } from '../terminal.js';
@@ -54,6 +55,11 @@ export async function serve(command: ServeCommand, terminal: Terminal): Promise<
       await server.stop();
       return EXIT_NO_START;
     }
+    // From here on queries are answered whatever becomes of a control part's timers and sockets.
+    const faults = new FaultLog(log, planned.plan.withStacks);
+    process.on('uncaughtException', (error) =>
+      faults.report('(main thread)', error, performance.now()),
+    );
     if (!command.isQuiet) output.write(await server.banner());
     return stopped;
   }
