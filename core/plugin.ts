@@ -63,13 +63,13 @@ export { minSlabBytes, type SlabGeometry, slabBytes, slabGeometry } from './memo
 export { Hasher } from './memory/hash.js';
 export { type SlabKey, SlabReader } from './memory/slab-reader.js';
 export { BUSY, CONTROL_OWNER, SlabWriter } from './memory/slab-writer.js';
-export type { Batch, Endpoint, SocketLayer } from './system/sockets.js';
+export type { Batch } from './system/sockets.js';
 export * from './upstream/exchange.js';
 export { HttpsPool } from './upstream/https-pool.js';
-export { dropOpt, isBareRefusal, writeQuery, writeQuestion } from './upstream/message.js';
-export { random16, randomBelow } from './upstream/random.js';
+export { dropOpt, writeQuery, writeQuestion } from './upstream/message.js';
+export { randomBelow } from './upstream/random.js';
 export { StreamPool } from './upstream/stream-pool.js';
-export { createTlsContext, type StreamTls, type TlsMaterial } from './upstream/stream-socket.js';
+export { createTlsContext, type StreamTls } from './upstream/stream-socket.js';
 export { type CarrierCounters, createReceiveBatch, UdpPool } from './upstream/udp-pool.js';
 export { type MessageBuilder, Section, type SoaData, type SrvData } from './wire/builder.js';
 export * from './wire/constants.js';

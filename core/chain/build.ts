@@ -1,7 +1,7 @@
 // From a plan to handlers: the config, block information and services of every step, and the chains they make.
 import type { Problem } from '../corefile/model.js';
 import { Chain, type Step } from './chain.js';
-import type { Plugin } from './handler.js';
+import type { Handler, Plugin } from './handler.js';
 import type { BlockPlan, Plan, StepPlan } from './plan.js';
 import type { BlockInfo, Services } from './services.js';
 
@@ -43,10 +43,20 @@ export function buildChains(
           const services = servicesFor(step, index, stepInfo(block, step));
           return {
             plugin: step.plugin,
-            handler: plugin.setup(stepConfig(block, step, plugin), services),
+            handler: setUp(plugin, stepConfig(block, step, plugin), services),
             servesAllClasses: plugin.servesAllClasses === true,
           };
         }),
       ),
   );
+}
+
+/** The data part; what its `setup` throws gets the plugin's name in front. */
+function setUp(plugin: Plugin<unknown>, config: unknown, services: Services): Handler {
+  try {
+    return (plugin as Required<Plugin<unknown>>).setup(config, services);
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw new Error(`${plugin.name}: ${text}`, { cause: error });
+  }
 }

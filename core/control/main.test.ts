@@ -278,6 +278,15 @@ test('main: a plugin that cannot start is exit code 1 with its name', async (t) 
   assert.deepEqual([code, stderr], [1, 'heimdall: say: told to fail\n']);
 });
 
+test('main: a pid file that cannot be written is exit code 1', async (t) => {
+  const port = await freePort();
+  const { code, stderr } = await run(t, ['-pidfile', '/nowhere/pid'], { Corefile: whoami(port) });
+  assert.deepEqual(
+    [code, stderr],
+    [1, 'heimdall: cannot write the pid file /nowhere/pid: ENOENT\n'],
+  );
+});
+
 test('main: what is no plugin is a problem of its line', async (t) => {
   const { code, stderr } = await run(t, ['check'], {
     'empty.mjs': 'export const name = "empty";\n',

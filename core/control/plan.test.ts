@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { tempFolder } from '../../test/lib/temp-folder.js';
 import type { Plan } from '../chain/plan.js';
 import type { Problem } from '../corefile/model.js';
 import { parseCorefile } from '../corefile/parser.js';
@@ -155,6 +156,31 @@ for (const { name, text, want } of problems) {
     assert.deepEqual((await planned(text)).problems, want);
   });
 }
+
+/** A plugin file that only has a name. */
+function pluginText(name: string, more = ''): string {
+  return `import { definePlugin, directive } from 'heimdall';
+const plugin = definePlugin({ name: '${name}', ${more} syntax: directive({}), configure() {} });
+export { plugin as default };
+`;
+}
+
+test('plan problems: plugins whose names or neighbours cannot be', async (t) => {
+  const folder = tempFolder();
+  t.after(() => folder.remove());
+  const own = folder.write('own.mjs', pluginText('own'));
+  const twin = folder.write('twin.mjs', pluginText('own'));
+  const cache = folder.write('cache.mjs', pluginText('cache'));
+  const lost = folder.write('lost.mjs', pluginText('lost', "after: 'nothing',"));
+  const lines = [own, own, twin, cache, lost].map((path) => `plugin ${path}\n`);
+  const { problems: found } = await planned(`${lines.join('')}. {\n whoami\n}`);
+  assert.deepEqual(found, [
+    `Corefile:2: plugin: "${own}" is named twice`,
+    `Corefile:3: plugin: "${twin}" has the name "own", which "${own}" has already`,
+    `Corefile:4: plugin: "${cache}" has the name of the built-in plugin "cache"`,
+    `Corefile:5: plugin: "${lost}" wants to stand beside "nothing", which is no plugin`,
+  ]);
+});
 
 test('plan: it is described with every plugin and its arguments', async () => {
   const made = await planned(`

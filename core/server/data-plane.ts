@@ -7,7 +7,8 @@ import type { BlockInfo, Logger, Metrics, Services, Timers } from '../chain/serv
 import type { Endpoint, SocketLayer, UdpSocket } from '../system/sockets.js';
 import { Router } from './router.js';
 import { Shared, type SharedClock } from './shared.js';
-import { TcpServer, TcpShared } from './tcp.js';
+import { TcpServer } from './tcp.js';
+import { TcpShared } from './tcp-shared.js';
 import { UdpServer } from './udp.js';
 
 /** One socket to serve: on a descriptor from the main thread, or opened here when there is none. */

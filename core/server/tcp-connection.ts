@@ -9,7 +9,7 @@ import { FrameReader } from './frame-reader.js';
 import type { Router } from './router.js';
 import type { ServerSink, Shared } from './shared.js';
 import { FAULT, LATER, NOTHING, serveMessage } from './stream-query.js';
-import type { TcpShared } from './tcp.js';
+import type { OpenConnection, TcpShared } from './tcp-shared.js';
 
 /** A connection without query or reply is closed after this (RFC 7766 6.2.3; told to clients by edns-tcp-keepalive, RFC 7828). */
 const IDLE_LIMIT_MS = 10_000;
@@ -22,7 +22,7 @@ const MAX_IN_FLIGHT = 256;
 
 const MAX_MESSAGE = 65_535;
 
-export class TcpConnection implements ServerSink {
+export class TcpConnection implements ServerSink, OpenConnection {
   readonly #shared: Shared;
   readonly #tcp: TcpShared;
   readonly #listener: number;
@@ -70,14 +70,12 @@ export class TcpConnection implements ServerSink {
     return this.#inFlight > 0 || this.#socket.writableLength > 0;
   }
 
-  /** Closes after what is written has gone out. */
   close(): void {
     this.flush();
     this.#socket.end();
     this.#socket.destroySoon();
   }
 
-  /** Reads no more and closes once everything in flight is answered. */
   drain(): void {
     this.#isDraining = true;
     this.#frames.hold();
@@ -106,7 +104,6 @@ export class TcpConnection implements ServerSink {
     this.#reply(q, q.replyError(error));
   }
 
-  /** Writes the replies that wait. */
   flush(): void {
     this.#isDirty = false;
     const out = this.#out;

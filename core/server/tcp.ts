@@ -1,64 +1,10 @@
 // Queries over TCP (RFC 7766): accepts connections, bounds their number and hands each to a TcpConnection.
 import { createServer, type Server, type Socket } from 'node:net';
-import type { Gauge, Metrics, Timers } from '../chain/services.js';
 import type { Endpoint } from '../system/sockets.js';
 import type { Router } from './router.js';
 import type { Shared } from './shared.js';
 import { TcpConnection } from './tcp-connection.js';
-
-/** Connections a worker keeps. A new one past this takes the place of one that is idle, or is refused (RFC 7766 6.2.2). */
-const MAX_CONNECTIONS = 1024;
-
-/** Connections looked at to find an idle one to close. */
-const MAX_LOOKED_AT = 64;
-
-/** What all TCP listeners of a worker share. */
-export class TcpShared {
-  readonly connections = new Set<TcpConnection>();
-  readonly timers: Timers;
-  readonly #open: Gauge;
-  readonly #dirty: TcpConnection[] = [];
-
-  constructor(timers: Timers, metrics: Metrics) {
-    this.timers = timers;
-    this.#open = metrics.gauge('tcp_connections', 'Open TCP connections of clients.');
-  }
-
-  add(connection: TcpConnection): void {
-    this.connections.add(connection);
-    this.#open.set(this.connections.size);
-  }
-
-  remove(connection: TcpConnection): void {
-    this.connections.delete(connection);
-    this.#open.set(this.connections.size);
-  }
-
-  /** Has `connection` write its late replies in the next flush. */
-  markDirty(connection: TcpConnection): void {
-    this.#dirty.push(connection);
-  }
-
-  /** Writes what deferred queries left; the flush hook. */
-  flush(): void {
-    for (let i = 0; i < this.#dirty.length; i++) this.#dirty[i]?.flush();
-    this.#dirty.length = 0;
-  }
-
-  /** Makes room for one more connection. False when every one looked at is busy. */
-  makeRoom(): boolean {
-    if (this.connections.size < MAX_CONNECTIONS) return true;
-    let looked = 0;
-    for (const connection of this.connections) {
-      if (connection.isIdle) {
-        connection.close();
-        return true;
-      }
-      if (++looked === MAX_LOOKED_AT) break;
-    }
-    return false;
-  }
-}
+import type { TcpShared } from './tcp-shared.js';
 
 export class TcpServer {
   readonly #shared: Shared;

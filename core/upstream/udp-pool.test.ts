@@ -17,6 +17,7 @@ interface Rig {
   readonly pool: UdpPool;
   readonly clock: FakeClock;
   readonly metrics: FakeMetrics;
+  readonly errors: string[];
   /** Ports that queries came from, in order. */
   readonly ports: number[];
   ask(name: string): Promise<Outcome>;
@@ -41,15 +42,21 @@ async function rig(t: TestContext, force: (typeof LAYERS)[number], answer: Answe
   return { ...r, ports };
 }
 
-function poolTo(t: TestContext, force: (typeof LAYERS)[number], port: number): Omit<Rig, 'ports'> {
+function poolTo(
+  t: TestContext,
+  force: (typeof LAYERS)[number],
+  port: number,
+  local?: string,
+): Omit<Rig, 'ports'> {
   const layer = createSocketLayer({ force });
   const clock = new FakeClock();
   const timers = new FakeTimers(clock);
   const metrics = new FakeMetrics();
   const owner = new TestOwner();
+  const errors: string[] = [];
   const pool = new UdpPool({
     remote: { address: '127.0.0.1', port },
-    local: undefined,
+    local,
     sockets: layer,
     timers,
     clock,
@@ -61,6 +68,7 @@ function poolTo(t: TestContext, force: (typeof LAYERS)[number], port: number): O
       mismatched: metrics.counter('mismatched', ''),
       unexpected: metrics.counter('unexpected', ''),
     },
+    onError: (error) => errors.push(error.message),
   });
   layer.start();
   t.after(async () => {
@@ -72,7 +80,7 @@ function poolTo(t: TestContext, force: (typeof LAYERS)[number], port: number): O
     const failure = pool.send(x);
     return failure === Failure.NONE ? owner.outcome(x) : Promise.resolve(failure);
   };
-  return { owner, pool, clock, metrics, ask };
+  return { owner, pool, clock, metrics, errors, ask };
 }
 
 /** The reply to a query: the same message with QR. */
@@ -242,11 +250,15 @@ for (const force of LAYERS) {
   });
 }
 
-test('udp pool: past the limit of ids nothing is sent', LIMIT, async (t) => {
-  const r = await rig(t, 'mmsg', () => {});
-  for (let i = 0; i < 32_768; i++) assert.equal(r.pool.send(r.owner.make('x')), Failure.NONE);
-  assert.equal(r.pool.send(r.owner.make('x')), Failure.LIMIT);
-});
+test(
+  'udp pool: a source address that is not ours fails the query, with the reason',
+  LIMIT,
+  async (t) => {
+    const r = poolTo(t, 'mmsg', 53, '192.0.2.1');
+    assert.equal(await r.ask('www.example.org'), Failure.NETWORK);
+    assert.match(r.errors[0] ?? '', /EADDRNOTAVAIL/);
+  },
+);
 
 test('udp pool: the queries of one round leave from one port', LIMIT, async (t) => {
   const r = await rig(t, 'mmsg', (query, from, server) => {

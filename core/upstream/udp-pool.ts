@@ -4,7 +4,7 @@
 // draws again. A socket is replaced after SOCKET_AGE_MS or SOCKET_USES messages, so that a port that was found out is worth little (RFC 5452
 // section 9.2). A replaced socket stays open until the last reply it waits for has come or timed out. The kernel drops what does not come
 // from the upstream's address and port; what comes from there must have the id of a message sent from this very socket, and its question.
-import type { Clock, Counter, Timers } from '../chain/services.js';
+import type { Counter, Timers } from '../chain/services.js';
 import type { Batch, Endpoint, SocketLayer, UdpSocket } from '../system/sockets.js';
 import {
   type Carrier,
@@ -17,6 +17,7 @@ import {
 import { IdTable } from './id-table.js';
 import { isReplyTo, stampMessage } from './message.js';
 import { randomBelow } from './random.js';
+import type { WheelClock } from './timer-wheel.js';
 
 /** Sockets messages are drawn among. */
 const SOCKETS = 8;
@@ -62,10 +63,12 @@ export interface UdpPoolOptions {
   readonly local: string | undefined;
   readonly sockets: SocketLayer;
   readonly timers: Timers;
-  readonly clock: Clock;
+  readonly clock: WheelClock;
   readonly exchanges: ExchangePool;
   readonly receiveBatch: Batch;
   readonly counters: CarrierCounters;
+  /** Told why a socket could not be opened. */
+  readonly onError: (error: Error) => void;
 }
 
 class PoolSocket extends Link {
@@ -166,6 +169,7 @@ export class UdpPool implements Carrier {
       link.socket = sockets.connect(remote, local, () => this.#read(link));
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? '';
+      this.#options.onError(error as Error);
       this.#refusal = OUT_OF_RESOURCES.has(code) ? Failure.LIMIT : Failure.NETWORK;
       return undefined;
     }
@@ -235,7 +239,8 @@ export class UdpPool implements Carrier {
   }
 
   #read(link: PoolSocket): void {
-    const batch = this.#options.receiveBatch;
+    const { receiveBatch: batch, clock } = this.#options;
+    clock.refresh?.();
     while (!link.isClosed && link.socket !== undefined) {
       const count = link.socket.receive(batch);
       if (count < 0) {

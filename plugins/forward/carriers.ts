@@ -38,7 +38,7 @@ export interface Carriers {
 /** CoreDNS's names of transports in metrics. */
 const PROTOCOLS: Readonly<Record<Scheme, string>> = { dns: 'tcp', tls: 'tcp-tls', https: 'https' };
 
-/** Makes the carriers of `target`; nothing is opened yet. `onError` hears why a connection failed. */
+/** Makes the carriers of `target`; nothing is opened yet. `onError` hears why a socket or connection failed. */
 export function createCarriers(
   target: AddressTarget,
   options: CarrierOptions,
@@ -56,6 +56,7 @@ export function createCarriers(
     timers: services.get(TIMERS),
     clock,
     exchanges,
+    onError,
   };
   const connected = {
     ...shared,
@@ -63,7 +64,6 @@ export function createCarriers(
     maxAgeMs: options.maxAgeMs,
     maxIdle: options.maxIdle,
     counters: countersOf(metrics, to, PROTOCOLS[target.scheme]),
-    onError,
   };
   if (target.scheme === 'dns') {
     const counters = countersOf(metrics, to, 'udp');

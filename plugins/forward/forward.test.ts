@@ -1,5 +1,8 @@
 // *forward* between a client and real upstreams on loopback: what the upstream sees, what the client gets, how often.
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import test from 'node:test';
 import { decode } from 'dns-packet';
 import { Rcode, rcodeName, Transport } from '../../core/plugin.js';
@@ -267,6 +270,32 @@ for (const { text, reply, isPassed } of passedOver) {
     assert.equal(server.queries.length, 2);
   });
 }
+
+test('forward: queries leave from source_address', LIMIT, async (t) => {
+  const seenFrom: (string | undefined)[] = [];
+  const udp = createSocket('udp4');
+  udp.on('message', (_query, from) => seenFrom.push(from.address));
+  udp.bind(0, '127.0.0.1');
+  await once(udp, 'listening');
+  const tcp = createServer((socket) => {
+    seenFrom.push(socket.remoteAddress);
+    socket.destroy();
+  });
+  tcp.listen(udp.address().port, '127.0.0.1');
+  await once(tcp, 'listening');
+  t.after(() => {
+    udp.close();
+    tcp.close();
+  });
+  const text = `forward . 127.0.0.1:${udp.address().port} {\nsource_address 127.0.0.9\nmax_fails 0\n}`;
+  const r = await forwardRig(t, text);
+  const overUdp = r.ask('www.example.org');
+  await until(() => seenFrom.length === 1);
+  await r.ask('www.example.org', 'A', { transport: Transport.TCP });
+  r.clock.advance(2000);
+  assert.equal((await overUdp).rcode, 'SERVFAIL');
+  assert.deepEqual([...new Set(seenFrom)], ['127.0.0.9']);
+});
 
 test('forward: how long replies took is counted by upstream and rcode', LIMIT, async (t) => {
   const server = await upstreamFor(t, refusing(Rcode.NXDOMAIN));

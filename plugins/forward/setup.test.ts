@@ -124,7 +124,7 @@ const targets = [
 
 for (const [text, want] of targets) {
   test(`forward syntax: upstream ${text}`, () => {
-    assert.deepEqual(parseDirective(forward, `forward . ${text}`)[0]?.to, [want]);
+    assert.deepEqual(parseDirective(forward, `forward . ${text} 192.0.2.1`)[0]?.to[0], want);
   });
 }
 
@@ -201,6 +201,14 @@ const errors = [
   [
     'forward . 192.0.2.1 {\ntls /no/such.pem\n}',
     '2: forward: "/no/such.pem" does not exist, want a PEM file',
+  ],
+  [
+    'forward . tls://192.0.2.1%a..b',
+    '1: forward: "tls://192.0.2.1%a..b" names no certificate, want tls://IP%SERVERNAME',
+  ],
+  [
+    'forward . 192.0.2.1 {\ntls_servername a_/b\n}',
+    '2: forward: "a_/b" is no name that a certificate can have, want a host name',
   ],
   [
     'forward . 192.0.2.1 {\ntls a b c d\n}',

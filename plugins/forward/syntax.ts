@@ -16,7 +16,6 @@ import {
   rcodeFromName,
   type Syntax,
   type SyntaxContext,
-  text,
   tuple,
   ValueError,
   value,
@@ -25,7 +24,7 @@ import {
 } from '../../core/plugin.js';
 import { POLICY_NAMES, type PolicyName } from './policy.js';
 import { readResolvConf } from './resolv-conf.js';
-import { parseTarget, targetText } from './targets.js';
+import { isServername, parseTarget, targetText } from './targets.js';
 
 /** TO arguments of one *forward*; CoreDNS's limit. */
 const MAX_TARGETS = 15;
@@ -66,7 +65,7 @@ export const forwardSyntax = directive({
     max_connect_attempts: integer({ min: 0 }).optional(),
     read_timeout: duration({ min: 1 }).or(2000),
     tls: custom(parseTlsFiles).optional(),
-    tls_servername: text().or(''),
+    tls_servername: value(parseServername, 'the name in a certificate').or(''),
     policy: value(parsePolicy, 'a policy').or('random'),
     health_check: tuple(duration(), custom(parseProbe)).or([500, DEFAULT_PROBE] as const),
     max_concurrent: integer({ min: 0 }).or(0),
@@ -153,6 +152,11 @@ function parseTlsFiles(args: readonly ConfigToken[], context: SyntaxContext): Tl
   const [first, second, third] = paths;
   if (paths.length === 1) return { cert: undefined, key: undefined, ca: first };
   return { cert: first, key: second, ca: third };
+}
+
+function parseServername(text: string): string {
+  if (isServername(text)) return text;
+  throw new ValueError('want a host name', 'is no name that a certificate can have');
 }
 
 /** `[no_rec] [domain FQDN]` behind the interval. */

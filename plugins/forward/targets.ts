@@ -103,12 +103,20 @@ function portOf(digits: string | undefined, scheme: Scheme): number {
 
 /** What follows `%` names the certificate over TLS, and the interface of a link-local address without. */
 function addressTarget(scheme: Scheme, address: string, zone: string, port: number): AddressTarget {
+  if (scheme !== 'dns' && zone !== '' && !isServername(zone)) {
+    throw new ValueError('want tls://IP%SERVERNAME', 'names no certificate');
+  }
   if (scheme !== 'dns') return { kind: 'address', scheme, address, port, servername: zone };
   if (zone !== '' && isIPv4(address)) {
     throw new ValueError('want tls://IP%SERVERNAME', 'names a certificate without TLS');
   }
   const full = zone === '' ? address : `${address}%${zone}`;
   return { kind: 'address', scheme, address: full, port, servername: '' };
+}
+
+/** What a certificate can be for: a name or an address. */
+export function isServername(text: string): boolean {
+  return isIP(text) !== 0 || isHostName(text);
 }
 
 /** Letters, digits, hyphens and underscores; a name of digits alone is a mistyped address. */

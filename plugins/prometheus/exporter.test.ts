@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { get } from 'node:https';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { TLSSocket } from 'node:tls';
 import {
   type Control,
   ENDPOINTS,
@@ -62,7 +63,7 @@ class Fixture {
   }
 
   async start(own: Partial<PrometheusConfig> = {}): Promise<Control> {
-    const control = createControl({ ...config, ...own }, this.services);
+    const control = createControl({ ...config, ...own }, this.services, 20);
     this.#t.after(() => control.onStop?.());
     await control.onStart?.();
     return control;
@@ -164,14 +165,30 @@ test(
     });
     assert.equal(status, 200);
 
-    const before = readWebConfig(tls).stamp;
-    assert.equal(readWebConfig(tls).stamp, before);
+    const { lines } = fixture.services;
+    folder.write('key.pem', 'no key');
+    while (!lines.some((line) => line.includes('kept'))) await turn();
+    assert.match(
+      lines[0] ?? '',
+      /^warning certificates of https:\/\/127.+ kept: its certificate and key cannot be used/,
+    );
     const renewed = await makeCertificate('localhost', '127.0.0.1');
-    folder.write('key.pem', `${renewed.key}\n`);
     folder.write('cert.pem', renewed.cert);
-    assert.notEqual(readWebConfig(tls).stamp, before);
+    folder.write('key.pem', renewed.key);
+    while (!lines.some((line) => line.includes('read anew'))) await turn();
+    const agreed = await new Promise((resolve, reject) => {
+      get(`${origin}/metrics`, { ca: renewed.cert, agent: false }, (response) => {
+        response.resume();
+        resolve((response.socket as TLSSocket).getProtocol());
+      }).on('error', reject);
+    });
+    assert.equal(agreed, 'TLSv1.3');
   },
 );
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 5));
+}
 
 const faults = [
   { name: 'no keys', text: '', want: /the file has no keys, want tls_server_config/ },

@@ -55,7 +55,12 @@ class Exporter implements Responder {
   }
 }
 
-export function createControl(config: PrometheusConfig, services: ControlServices): Control {
+/** `renewMs` is for tests. */
+export function createControl(
+  config: PrometheusConfig,
+  services: ControlServices,
+  renewMs = RENEW_MS,
+): Control {
   const { metrics, block, servers, log } = services;
   announce(services);
   for (const name of new Set(block.plugins)) {
@@ -81,7 +86,7 @@ export function createControl(config: PrometheusConfig, services: ControlService
         );
       mount.responder.add(config);
       if (web !== undefined)
-        renewal = setInterval(renewer(config, mount, web, log), RENEW_MS).unref();
+        renewal = setInterval(renewer(config, mount, web, log), renewMs).unref();
     },
     async onStop() {
       clearInterval(renewal);

@@ -32,7 +32,7 @@ export default definePlugin({
     },
   }).once(),
   setup: (_config, services) => new CountingHandler(services),
-  control: createControl,
+  control: (config, services) => createControl(config, services),
 });
 
 function readNamespace(text: string): string {
