@@ -90,7 +90,7 @@ export function isReplyTo(x: Exchange, wire: Uint8Array, length: number): boolea
 }
 
 /** Header with FORMERR or NOTIMP and no records at all. */
-export function isBareRefusal(wire: Uint8Array): boolean {
+function isBareRefusal(wire: Uint8Array): boolean {
   const rcode = (wire[3] as number) & 15;
   if (rcode !== Rcode.FORMERR && rcode !== Rcode.NOTIMP) return false;
   for (let i = 6; i < HEADER_BYTES; i++) if (wire[i] !== 0) return false;
