@@ -19,6 +19,7 @@ export {
 } from './chain/query.js';
 export { Reply } from './chain/reply.js';
 export * from './chain/services.js';
+export { ZoneSet } from './chain/zone-set.js';
 export type {
   EndpointAddress,
   EndpointAnswer,

@@ -9,6 +9,7 @@ import {
   type Reply,
   type Services,
   whenDone,
+  ZoneSet,
 } from '../../core/plugin.js';
 import { freshReply, staleReply } from './answer.js';
 import { classify, Kind } from './classify.js';
@@ -19,7 +20,6 @@ import type { CacheMemory, CacheOptions } from './options.js';
 import { Refresher, type RefreshOwner } from './refresher.js';
 import { Freshness, Region } from './region.js';
 import { TICKS_PER_SECOND, tickOf, ticksOfMs } from './ticks.js';
-import { Zones } from './zones.js';
 
 /** Times an answer is begun again because its entry was changed while it was copied; then the query is a miss. */
 const ATTEMPTS = 4;
@@ -37,7 +37,7 @@ export class CacheHandler implements Handler, RefreshOwner {
   readonly #options: CacheOptions;
   readonly #clock: Clock;
   readonly #wallMs: () => number;
-  readonly #zones: Zones;
+  readonly #zones: ZoneSet;
   readonly #key: CacheKey;
   readonly #success: Region;
   readonly #denial: Region;
@@ -65,7 +65,7 @@ export class CacheHandler implements Handler, RefreshOwner {
     this.#options = options;
     this.#clock = clock;
     this.#wallMs = wallMs;
-    this.#zones = new Zones(options.zones, block.zones);
+    this.#zones = new ZoneSet(options.zones, block.zones);
     this.#key = new CacheKey(memory.seed, block.fingerprint);
     this.#success = new Region(memory.memory, memory.success, worker + 1, staleTicks);
     this.#denial = new Region(memory.memory, memory.denial, worker + 1, staleTicks);

@@ -1,5 +1,5 @@
 // Hot path for misses. Keeps replies: which half they belong to, for how long, and what they displace.
-import { BUSY, type Query, type Reply } from '../../core/plugin.js';
+import { BUSY, type Query, type Reply, ZoneSet } from '../../core/plugin.js';
 import { EntryBuilder } from './builder.js';
 import { Kind } from './classify.js';
 import type { CacheCounts, ServerCounts } from './counts.js';
@@ -9,7 +9,6 @@ import type { CacheOptions } from './options.js';
 import { Freshness, type Region } from './region.js';
 import { ticksOfMs, ticksOfSeconds } from './ticks.js';
 import { keptTtl, type TtlLimits, writeTtl } from './ttl.js';
-import { Zones } from './zones.js';
 
 /** The largest message (RFC 1035 4.2.2). */
 const MESSAGE_BYTES = 65_535;
@@ -23,8 +22,8 @@ export class Keeper {
   readonly #options: CacheOptions;
   readonly #key: CacheKey;
   readonly #counts: CacheCounts;
-  readonly #noSuccess: Zones;
-  readonly #noDenial: Zones;
+  readonly #noSuccess: ZoneSet;
+  readonly #noDenial: ZoneSet;
   readonly #failureTtl: TtlLimits;
   readonly #builder = new EntryBuilder();
 
@@ -41,8 +40,8 @@ export class Keeper {
     this.#options = options;
     this.#key = key;
     this.#counts = counts;
-    this.#noSuccess = new Zones(options.success.disabled);
-    this.#noDenial = new Zones(options.denial.disabled);
+    this.#noSuccess = new ZoneSet(options.success.disabled);
+    this.#noDenial = new ZoneSet(options.denial.disabled);
     const seconds = Math.floor(options.failureMs / 1000);
     this.#failureTtl = { min: seconds, max: seconds };
   }

@@ -10,13 +10,13 @@ import {
   type Reply,
   type Services,
   whenDone,
+  ZoneSet,
 } from '../../core/plugin.js';
 import { type AttemptOptions, Attempts, withRecursion } from './attempts.js';
 import { InFlightCells } from './health-cells.js';
 import { resolveTargets } from './names.js';
 import { checkCount } from './publish.js';
 import type { AddressTarget, NameTarget } from './targets.js';
-import { ZoneMatcher } from './zone-matcher.js';
 
 const NOT_STARTED = new DnsError('ERR_NO_UPSTREAM', 'host names are not looked up yet');
 
@@ -37,8 +37,8 @@ export class Forward implements Handler {
   readonly #targets: readonly (AddressTarget | NameTarget)[];
   readonly #options: ForwardOptions;
   readonly #services: Services;
-  readonly #zones: ZoneMatcher;
-  readonly #except: ZoneMatcher;
+  readonly #zones: ZoneSet;
+  readonly #except: ZoneSet;
   readonly #inFlight: InFlightCells;
   readonly #rejects: Counter;
   readonly #limitError: DnsError;
@@ -56,8 +56,8 @@ export class Forward implements Handler {
     this.#targets = targets;
     this.#options = options;
     this.#services = services;
-    this.#zones = new ZoneMatcher(options.from);
-    this.#except = new ZoneMatcher(options.except);
+    this.#zones = new ZoneSet(options.from);
+    this.#except = new ZoneSet(options.except);
     this.#inFlight = new InFlightCells(options.upstream.cells, services.worker);
     this.#rejects = services.metrics.counter(
       'max_concurrent_rejects_total',

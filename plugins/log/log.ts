@@ -2,11 +2,10 @@
 import {
   type Handler,
   type Logger,
-  parseName,
-  type Query,
   Rcode,
   type Reply,
   RRType,
+  ZoneSet,
 } from '../../core/plugin.js';
 import type { Format } from './format.js';
 
@@ -22,25 +21,25 @@ export interface Rule {
   readonly format: Format;
 }
 
-/** A rule with its name in lower-case wire form. */
-interface WireRule {
-  readonly name: Uint8Array;
+/** A rule with its name as a set of one. */
+interface ZoneRule {
+  readonly zone: ZoneSet;
   readonly classes: number;
   readonly format: Format;
 }
 
 /** The first rule whose name covers the query name decides. */
 export function logHandler(rules: readonly Rule[], log: Logger): Handler {
-  const wireRules: WireRule[] = rules.map((rule) => ({
+  const zoneRules: ZoneRule[] = rules.map((rule) => ({
     ...rule,
-    name: parseName(rule.name.toLowerCase()),
+    zone: new ZoneSet([rule.name]),
   }));
   return {
     serve: (q, next) => next(q),
     observe(q, reply) {
-      for (let i = 0; i < wireRules.length; i++) {
-        const rule = wireRules[i] as WireRule;
-        if (!covers(rule.name, q)) continue;
+      for (let i = 0; i < zoneRules.length; i++) {
+        const rule = zoneRules[i] as ZoneRule;
+        if (!rule.zone.covers(q)) continue;
         if (rule.classes === ReplyClass.all || (rule.classes & classOf(reply)) !== 0) {
           log.line(rule.format(q, reply));
         }
@@ -48,18 +47,6 @@ export function logHandler(rules: readonly Rule[], log: Logger): Handler {
       }
     },
   };
-}
-
-/** Whether the query name is `name` or below it. */
-function covers(name: Uint8Array, q: Query): boolean {
-  const folded = q.folded;
-  const start = q.qnameEnd - q.qnameOffset - name.length;
-  if (start < 0) return false;
-  for (let i = 0; i < name.length; i++) if (folded[start + i] !== name[i]) return false;
-  // The same bytes may end a longer label: `xexample.org` is not below `example.org`.
-  let o = 0;
-  while (o < start) o += (folded[o] as number) + 1;
-  return o === start;
 }
 
 function classOf(reply: Reply): number {
