@@ -1,17 +1,28 @@
 // Makes a clone ready to run: installs what package-lock.json asks for and compiles to dist/, each only when needed.
 // Runs before anything is installed, so it uses nothing but Node.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const NEEDED = [20, 19];
 const SOURCES = ['core', 'plugins', 'test', 'bench'];
+const KERNELS = 'core/simd/assembly/names.ts';
+const COMPILED_KERNELS = 'dist/core/simd/names.wasm';
 
 requireNode();
 if (!isInstalled()) install();
 dropOrphans();
+if (!areKernelsFresh()) compileKernels();
 run('', process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json']);
 
 function requireNode() {
@@ -55,6 +66,29 @@ function dropOrphans() {
       if (source !== name && !existsSync(join(root, top, source))) rmSync(join(compiled, name));
     }
   }
+}
+
+/** The compiler takes a second, so it only runs when something is newer than what it made: the source, the compiler, or its options below. */
+function areKernelsFresh() {
+  const compiled = join(root, COMPILED_KERNELS);
+  if (!existsSync(compiled)) return false;
+  const made = statSync(compiled).mtimeMs;
+  return [KERNELS, '.ci/prepare.mjs', 'node_modules/assemblyscript/package.json'].every(
+    (path) => statSync(join(root, path)).mtimeMs <= made,
+  );
+}
+
+/** Compiles the name kernels to WebAssembly; 256 pages as in core/simd/kernels.ts. Renamed when whole, so that one cut short is made again. */
+function compileKernels() {
+  const whole = join(root, COMPILED_KERNELS);
+  mkdirSync(dirname(whole), { recursive: true });
+  run('', process.execPath, [
+    join(root, 'node_modules/assemblyscript/bin/asc.js'),
+    ...[KERNELS, '--outFile', `${COMPILED_KERNELS}.part`, '-O3', '--runtime', 'stub'],
+    ...['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '256'],
+    ...['--enable', 'simd', '--enable', 'threads'],
+  ]);
+  renameSync(`${whole}.part`, whole);
 }
 
 function run(what, command, args) {

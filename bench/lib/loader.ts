@@ -6,12 +6,8 @@ import { type Libc, requireLibc, systemError } from '../../core/system/libc.js';
 import { EPOLL_CTL_ADD, EPOLL_EVENT_BYTES, EPOLLIN, SOCK_DGRAM } from '../../core/system/linux.js';
 import { MmsgSocket } from '../../core/system/mmsg-socket.js';
 import { localPortOf, makeSocket, setBuffers } from '../../core/system/open.js';
-import {
-  createQuestions,
-  createRandom,
-  type QuestionOptions,
-  type Questions,
-} from './questions.js';
+import { createRandom } from './draw.js';
+import { createQuestions, type QuestionOptions, type Questions } from './questions.js';
 import { LatencyHistogram } from './stats.js';
 
 export interface LoadOptions extends QuestionOptions {
@@ -26,6 +22,11 @@ export interface LoadOptions extends QuestionOptions {
    * that a server which stalls is not spared the queries it kept from being sent.
    */
   readonly rate: number;
+  /** With a rate, so many further queries are due at one instant, every `burstMs`; 0 for none. */
+  readonly burst: number;
+  readonly burstMs: number;
+  /** Ends when so many queries were sent and are answered or lost, before `seconds` are over; 0 for no such end. */
+  readonly queries: number;
   /**
    * Lets queries of one length leave in one message (UDP segmentation): the loader then costs less than the server. Such queries arrive in runs of one
    * client, which servers that group answers like: compare only loads of the same setting.
@@ -56,6 +57,9 @@ export const DEFAULT_LOAD: Omit<LoadOptions, 'port'> = {
   sockets: 8,
   window: 32,
   rate: 0,
+  burst: 0,
+  burstMs: 100,
+  queries: 0,
   isGrouping: false,
   timeoutMs: 500,
   kind: 'zipf',
@@ -110,6 +114,9 @@ class Load {
   readonly #random: () => number;
   /** When the next query is due, with a rate. */
   #dueMs = 0;
+  /** When the next burst is due, and what is left to be sent of the last. */
+  #burstMs = 0;
+  #burstLeft = 0;
   #sent = 0;
   #received = 0;
   #lost = 0;
@@ -132,15 +139,16 @@ class Load {
     const events = this.#libc.addressOf(this.#events);
     let nowMs = startMs;
     this.#dueMs = startMs;
+    this.#burstMs = startMs;
     const { rate } = this.#options;
-    while (nowMs < endMs) {
+    while (nowMs < endMs && !this.#isDone) {
       let taken = 0;
       for (const s of this.#sockets) {
         taken += this.#receive(s);
         nowMs = performance.now();
         this.#expire(s, nowMs);
         if (rate === 0) this.#fill(s, nowMs);
-        else if (nowMs >= this.#dueMs) this.#sendDue(s, rate);
+        else this.#sendDue(s, rate, nowMs);
       }
       // At a rate the time of sending matters more than the processor.
       if (taken === 0 && rate === 0) this.#libc.epoll_wait(this.#epoll, events, 1, WAIT_MS);
@@ -158,6 +166,13 @@ class Load {
       p999: this.#latency.percentile(0.999),
       max: Math.round(this.#latency.max),
     };
+  }
+
+  /** All that `queries` asks for is sent, and nothing of it outstanding. */
+  get #isDone(): boolean {
+    const { queries } = this.#options;
+    if (queries === 0 || this.#sent < queries) return false;
+    return this.#received + this.#lost >= this.#sent;
   }
 
   close(): void {
@@ -231,15 +246,32 @@ class Load {
   /** Fills one socket's window. */
   #fill(s: LoadSocket, nowMs: number): void {
     for (;;) {
-      const count = Math.min(this.#options.window - s.outstanding, BATCH);
+      const count = this.#allowed(s, BATCH);
       if (count <= 0 || this.#send(s, count, nowMs) < count) return;
     }
   }
 
-  /** Sends the query that is due, unless this socket's window is full. */
-  #sendDue(s: LoadSocket, rate: number): void {
-    if (s.outstanding >= this.#options.window || this.#send(s, 1, this.#dueMs) < 1) return;
-    this.#dueMs -= (Math.log(1 - this.#random()) / rate) * 1000;
+  /** Sends what is due, as far as this socket's window allows. */
+  #sendDue(s: LoadSocket, rate: number, nowMs: number): void {
+    if (this.#options.burst > 0 && nowMs >= this.#burstMs) {
+      this.#burstLeft += this.#options.burst;
+      this.#burstMs += this.#options.burstMs;
+    }
+    if (this.#burstLeft > 0) {
+      const burstAt = this.#burstMs - this.#options.burstMs;
+      const count = this.#allowed(s, Math.min(this.#burstLeft, BATCH));
+      if (count > 0) this.#burstLeft -= this.#send(s, count, burstAt);
+    } else if (nowMs >= this.#dueMs && this.#allowed(s, 1) > 0) {
+      if (this.#send(s, 1, this.#dueMs) < 1) return;
+      this.#dueMs -= (Math.log(1 - this.#random()) / rate) * 1000;
+    }
+  }
+
+  /** How many of `wanted` queries the window and the limit leave room for. */
+  #allowed(s: LoadSocket, wanted: number): number {
+    const { window, queries } = this.#options;
+    const left = queries === 0 ? wanted : queries - this.#sent;
+    return Math.min(window - s.outstanding, left, wanted);
   }
 
   /** Sends `count` queries, a batch at most; how many were sent. */

@@ -14,7 +14,12 @@ const here = new URL('../', import.meta.url).pathname;
 const server = new URL('../../core/main.js', import.meta.url).pathname;
 
 /** Ours, with the chain whose figures are published: `errors prometheus cache forward`. */
-function heimdall(folder: string, port: number, upstream: number): readonly string[] {
+function heimdall(
+  folder: string,
+  port: number,
+  upstream: number,
+  properties = '',
+): readonly string[] {
   const corefile = written(
     folder,
     'Corefile',
@@ -25,7 +30,7 @@ function heimdall(folder: string, port: number, upstream: number): readonly stri
   cache {
     success 100000
   }
-  forward . 127.0.0.1:${upstream}
+  forward . 127.0.0.1:${upstream}${properties}
 }
 `,
   );
@@ -36,7 +41,17 @@ function echo(_folder: string, port: number): readonly string[] {
   return [process.execPath, join(here, 'lib/echo.js'), String(port)];
 }
 
-function unbound(folder: string, port: number, upstream: number): readonly string[] | undefined {
+/** Asks the upstream over TCP only. */
+function heimdallTcp(folder: string, port: number, upstream: number): readonly string[] {
+  return heimdall(folder, port, upstream, ' {\n    force_tcp\n  }');
+}
+
+function unbound(
+  folder: string,
+  port: number,
+  upstream: number,
+  zone = '',
+): readonly string[] | undefined {
   const conf = written(
     folder,
     'unbound.conf',
@@ -59,14 +74,21 @@ function unbound(folder: string, port: number, upstream: number): readonly strin
   num-queries-per-thread: 4096
   so-rcvbuf: 4m
   so-sndbuf: 4m
+  incoming-num-tcp: 1000
+  outgoing-num-tcp: 64
 remote-control:
   control-enable: no
 forward-zone:
   name: "."
   forward-addr: 127.0.0.1@${upstream}
-`,
+${zone}`,
   );
   return installed('unbound', '-d', '-c', conf);
+}
+
+/** Asks the upstream over TCP only. */
+function unboundTcp(folder: string, port: number, upstream: number): readonly string[] | undefined {
+  return unbound(folder, port, upstream, '  forward-tcp-upstream: yes\n');
 }
 
 function dnsdist(folder: string, port: number, upstream: number): readonly string[] | undefined {
@@ -144,6 +166,12 @@ export const PEERS: readonly Peer[] = [
   { name: 'kresd', command: kresd },
   { name: 'named', command: named },
   { name: 'coredns', command: coredns },
+];
+
+/** Those that are measured over TCP: many clients on it, and an upstream that is asked over TCP only. */
+export const TCP_PEERS: readonly Peer[] = [
+  { name: 'heimdall', command: heimdallTcp },
+  { name: 'unbound', command: unboundTcp },
 ];
 
 function written(folder: string, name: string, text: string): string {

@@ -1,7 +1,7 @@
 // Processes under measurement: started on one core, asked for their CPU time and memory, ended by id.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** Kernel ticks a second in /proc (USER_HZ is 100 on every Linux). */
 const TICKS = 100;
@@ -10,10 +10,16 @@ const PAGE_KIB = 4;
 export class MeasuredProcess {
   readonly #child: ChildProcess;
 
-  constructor(command: readonly string[], cpu: number) {
-    this.#child = spawn('taskset', ['-c', String(cpu), ...command], {
-      stdio: ['ignore', 'ignore', 'inherit'],
+  /** `cpus` is one processor or a list, `0-1`; `onOutput` is given what the process prints, which otherwise nobody reads. */
+  constructor(
+    command: readonly string[],
+    cpus: number | string,
+    onOutput?: (text: string) => void,
+  ) {
+    this.#child = spawn('taskset', ['-c', String(cpus), ...command], {
+      stdio: ['ignore', onOutput === undefined ? 'ignore' : 'pipe', 'inherit'],
     });
+    if (onOutput !== undefined) this.#child.stdout?.setEncoding('utf8').on('data', onOutput);
   }
 
   get isRunning(): boolean {
@@ -22,11 +28,13 @@ export class MeasuredProcess {
 
   /** User and system time of all threads so far, in seconds. */
   get cpuSeconds(): number {
-    // Fields after the name in parentheses: utime is the 12th, stime the 13th.
-    const fields = this.#stat('stat')
-      .replace(/^.*\) /s, '')
-      .split(' ');
-    return (Number(fields[11]) + Number(fields[12])) / TICKS;
+    return secondsIn(this.#stat('stat'));
+  }
+
+  /** User and system time of each thread so far, in seconds, by thread id. */
+  get threadSeconds(): ReadonlyMap<string, number> {
+    const threads = readdirSync(`/proc/${this.#child.pid}/task`);
+    return new Map(threads.map((id) => [id, secondsIn(this.#stat(`task/${id}/stat`))]));
   }
 
   /** Resident memory in MB. */
@@ -36,7 +44,7 @@ export class MeasuredProcess {
 
   async stop(): Promise<void> {
     if (!this.isRunning) return;
-    const exited = once(this.#child, 'exit');
+    const exited = once(this.#child, 'close');
     this.#child.kill('SIGTERM');
     const kill = setTimeout(() => this.#child.kill('SIGKILL'), 6000);
     await exited;
@@ -46,4 +54,10 @@ export class MeasuredProcess {
   #stat(file: string): string {
     return readFileSync(`/proc/${this.#child.pid}/${file}`, 'utf8');
   }
+}
+
+function secondsIn(stat: string): number {
+  // Fields after the name in parentheses: utime is the 12th, stime the 13th.
+  const fields = stat.replace(/^.*\) /s, '').split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }

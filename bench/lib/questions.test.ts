@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import dnsPacket from 'dns-packet';
-import { createQuestions, type QuestionOptions, zipfDraw } from './questions.js';
+import { zipfDraw } from './draw.js';
+import { createQuestions, type QuestionOptions } from './questions.js';
 
 const OPTIONS: QuestionOptions = {
   kind: 'zipf',

@@ -1,6 +1,7 @@
 // What the server prints when it is up: its zones and listeners, then what it is and runs on.
 import { readFileSync } from 'node:fs';
 import type { ListenerPlan } from '../chain/plan.js';
+import { cpuListText } from '../system/topology.js';
 
 /** RFC 1035 2.3.1, with the underscore and the digits in front that service names and reverse zones need. */
 const PREFERRED_LABEL = /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$/i;
@@ -41,6 +42,13 @@ export function versionLine(): string {
 /** `linux/x64, Node v20.20.2`. */
 export function platformLine(): string {
   return `${process.platform}/${process.arch}, Node ${process.version}`;
+}
+
+/** `4 workers`, with `on CPUs 0-3` where each has its own, and `steered` where the receiving one chooses the worker. */
+export function workersText(workers: number, cpus: readonly number[], isSteered: boolean): string {
+  const count = `${workers} worker${workers === 1 ? '' : 's'}`;
+  const place = cpus.length === 0 ? '' : ` on CPUs ${cpuListText(cpus)}`;
+  return `${count}${place}${isSteered ? ', steered' : ''}`;
 }
 
 /** The version of the package. */

@@ -9,6 +9,7 @@ const serve = {
   pidfile: undefined,
   isQuiet: false,
   workers: undefined,
+  isSteering: false,
 } as const;
 
 const cases: { name: string; argv: string[]; want: Command }[] = [
@@ -21,6 +22,7 @@ const cases: { name: string; argv: string[]; want: Command }[] = [
   { name: 'the port after =', argv: ['-dns.port=1053'], want: { ...serve, port: 1053 } },
   { name: 'the short port', argv: ['-p', '1053'], want: { ...serve, port: 1053 } },
   { name: 'workers', argv: ['-workers', '3'], want: { ...serve, workers: 3 } },
+  { name: 'steering', argv: ['-steer'], want: { ...serve, isSteering: true } },
   { name: 'a pid file', argv: ['-pidfile', '/x'], want: { ...serve, pidfile: '/x' } },
   { name: 'quiet', argv: ['-quiet'], want: { ...serve, isQuiet: true } },
   { name: 'quiet as Go writes it', argv: ['-quiet=true'], want: { ...serve, isQuiet: true } },

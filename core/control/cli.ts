@@ -22,6 +22,8 @@ export type Command =
       readonly isQuiet: boolean;
       /** As asked for; undefined for one per processor. */
       readonly workers: number | undefined;
+      /** Whether the processor that receives a datagram chooses the worker. */
+      readonly isSteering: boolean;
     } & Source)
   | { readonly kind: 'version' | 'plugins' | 'help' }
   | { readonly kind: 'misuse'; readonly message: string };
@@ -32,6 +34,7 @@ const OPTIONS = {
   p: { type: 'string' },
   pidfile: { type: 'string' },
   workers: { type: 'string' },
+  steer: { type: 'boolean' },
   quiet: { type: 'boolean' },
   plugins: { type: 'boolean' },
   version: { type: 'boolean' },
@@ -49,6 +52,8 @@ export const USAGE = `Usage: heimdall [FLAGS]             serve DNS
                   heimdall.config.*, in the working directory)
   -dns.port PORT  port of zones that name none (default 53); also -p
   -workers N      worker threads (default: one per processor)
+  -steer          a query goes to the worker on the CPU that received it: for network cards
+                  with a receive queue for every worker, harmful with fewer
   -pidfile FILE   write the process id there
   -quiet          print nothing at start
   -plugins        list the built-in plugins
@@ -93,7 +98,8 @@ function commandOf(values: Values, positionals: readonly string[]): Command {
   if (name === undefined) {
     const pidfile = values.pidfile as string | undefined;
     const workers = workersOf(values.workers);
-    return { kind: 'serve', conf, port, pidfile, workers, isQuiet: values.quiet === true };
+    const [isSteering, isQuiet] = [values.steer === true, values.quiet === true];
+    return { kind: 'serve', conf, port, pidfile, workers, isSteering, isQuiet };
   }
   if (name !== 'check' && name !== 'plan') {
     throw new Error(`unknown command "${name}", want check or plan`);

@@ -14,6 +14,8 @@ export interface WorkerSetup {
 export interface WorkerTask {
   readonly plan: Plan;
   readonly workers: number;
+  /** The processor it stays on; undefined where the scheduler decides. */
+  readonly cpu?: number | undefined;
   readonly sockets: WorkerSockets;
   /** What control parts published, by `instanceKey`. */
   readonly published: ReadonlyMap<string, unknown>;

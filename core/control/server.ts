@@ -2,8 +2,10 @@
 import type { Logger } from '../chain/services.js';
 import { type ComposedMain, composeMain } from '../container/main.js';
 import type { ProcessState } from '../container/process.js';
+import { allowedCpus } from '../system/affinity.js';
 import { notifySystem } from '../system/notify.js';
-import { oddZones, platformLine, version, versionLine, zoneLines } from './banner.js';
+import { placeWorkers, readMachine } from '../system/topology.js';
+import { oddZones, platformLine, version, versionLine, workersText, zoneLines } from './banner.js';
 import { Controls } from './controls.js';
 import { HttpEndpoints } from './endpoints.js';
 import { createLogger } from './lines.js';
@@ -25,6 +27,9 @@ export class Server {
   readonly #main: ComposedMain;
   readonly #supervisor: Supervisor;
   readonly #workers: number;
+  /** The processor of each worker; empty where they are free to move. */
+  readonly #cpus: readonly number[];
+  readonly #isSteering: boolean;
   #planned: Planned | undefined;
   #controls: Controls | undefined;
   #sockets: ProcessSockets | undefined;
@@ -32,10 +37,12 @@ export class Server {
   #isDebug = false;
   #stopped: Promise<void> | undefined;
 
-  /** `handles` are the workers, already loading. */
-  constructor(output: StandardOutput, handles: readonly WorkerHandle[]) {
+  /** `handles` are the workers, already loading; `isSteering` asks for the worker to be chosen by the receiving processor. */
+  constructor(output: StandardOutput, handles: readonly WorkerHandle[], isSteering: boolean) {
     this.#log = createLogger(output, '', false);
     this.#workers = handles.length;
+    this.#cpus = handles.length < 2 ? [] : placeWorkers(handles.length, readMachine(allowedCpus()));
+    this.#isSteering = isSteering;
     this.#main = composeMain({
       loggerFor: (plugin) => createLogger(output, plugin, this.#isDebug),
       makeEndpoints: () => new HttpEndpoints(),
@@ -60,7 +67,7 @@ export class Server {
     const { plan, instances } = planned;
     this.#planned = planned;
     this.#isDebug = plan.isDebug;
-    const sockets = openSockets(plan.listeners, this.#workers);
+    const sockets = openSockets(plan.listeners, this.#workers, this.#isSteering ? this.#cpus : []);
     this.#sockets = sockets;
     const workers = this.#workers;
     const stateFor = (block: number): ProcessState => this.#stateFor(block);
@@ -73,10 +80,16 @@ export class Server {
       this.#supervisor.start((worker) => ({
         plan,
         workers,
+        cpu: this.#cpus[worker],
         sockets: sockets.forWorker(worker),
         published,
       })),
     ]);
+    if (this.#isSteering && !sockets.isSteered) {
+      const why =
+        this.#cpus.length === 0 ? 'workers have no CPU of their own' : 'not possible here';
+      this.#log.warning(`-steer has no effect: ${why}`);
+    }
     notifySystem('READY=1');
   }
 
@@ -92,12 +105,12 @@ export class Server {
     const odd = oddZones(listeners).map(
       (zone) => `Warning: zone "${zone}" does not follow the preferred syntax of RFC 1035`,
     );
-    const count = `${this.#workers} worker${this.#workers === 1 ? '' : 's'}`;
+    const workers = workersText(this.#workers, this.#cpus, this.#sockets?.isSteered === true);
     const lines = [
       ...odd,
       ...zoneLines(listeners),
       versionLine(),
-      `${platformLine()}, ${count}, ${describeIo()}`,
+      `${platformLine()}, ${workers}, ${describeIo()}`,
     ];
     return lines.map((line) => `${line}\n`).join('');
   }

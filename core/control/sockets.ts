@@ -1,15 +1,16 @@
 // The sockets of the process: opened once, before any worker, and kept until the end, so that a port stays open whatever happens to a worker.
 //
 //   UDP: one socket per worker and endpoint, all bound with SO_REUSEPORT; the kernel spreads clients over them. A worker that died finds
-//        its queries still queued in its socket.
+//        its queries still queued in its socket. On request the processor that received a datagram decides instead (system/steering.ts).
 //   TCP: one listening socket per endpoint; each worker accepts from a duplicate of its own, because it closes what it is given.
 import { networkInterfaces } from 'node:os';
 import type { ListenerPlan } from '../chain/plan.js';
 import type { ListenSocket } from '../server/data-plane.js';
-import { isWildcard } from '../system/address.js';
+import { endpointText, isWildcard } from '../system/address.js';
 import { loadLibc } from '../system/libc.js';
 import { checkUdpFree, closeFd, dupFd, endpointsOf, openTcp, openUdp } from '../system/open.js';
 import type { Endpoint } from '../system/sockets.js';
+import { steerByCpu } from '../system/steering.js';
 
 /** Connections the kernel holds while all workers are busy; it lowers what the system does not grant (net.core.somaxconn). */
 const TCP_BACKLOG = 1024;
@@ -23,6 +24,8 @@ export interface WorkerSockets {
 export interface ProcessSockets {
   /** Whether descriptors can be given to workers; without it there can be one worker, which opens the sockets itself. */
   readonly isShared: boolean;
+  /** Whether the receiving processor chooses the worker, on every UDP port. */
+  readonly isSteered: boolean;
   /** The sockets of a worker that starts. */
   forWorker(worker: number): WorkerSockets;
   close(): void;
@@ -33,10 +36,17 @@ export function canShareSockets(): boolean {
   return 'libc' in loadLibc();
 }
 
-/** Opens every listener for `workers` workers. Throws an Error that names the address when one cannot be had; nothing stays open then. */
-export function openSockets(listeners: readonly ListenerPlan[], workers: number): ProcessSockets {
+/**
+ * Opens every listener for `workers` workers. Throws an Error that names the address when one cannot be had; nothing stays open then. With the processor of
+ * each worker in `steerTo`, datagrams go to the worker of the one that received them.
+ */
+export function openSockets(
+  listeners: readonly ListenerPlan[],
+  workers: number,
+  steerTo: readonly number[] = [],
+): ProcessSockets {
   const bases = listeners.flatMap((plan, listener) => basesOf(plan, listener));
-  return canShareSockets() ? new OpenSockets(bases, workers) : ownSockets(bases);
+  return canShareSockets() ? new OpenSockets(bases, workers, steerTo) : ownSockets(bases);
 }
 
 /** An address as it was asked for; a listener on every address has one for IPv4 and one for IPv6. */
@@ -59,6 +69,7 @@ function ownSockets(bases: readonly Base[]): ProcessSockets {
   const sockets = bases.map((base) => ({ ...base, fd: undefined }));
   return {
     isShared: false,
+    isSteered: false,
     forWorker: () => ({ udp: sockets, tcp: sockets }),
     close: () => {},
   };
@@ -66,10 +77,11 @@ function ownSockets(bases: readonly Base[]): ProcessSockets {
 
 class OpenSockets implements ProcessSockets {
   readonly isShared = true;
+  readonly isSteered: boolean;
   readonly #udp: (ListenSocket & { readonly fd: number })[][] = [];
   readonly #tcp: (ListenSocket & { readonly fd: number })[] = [];
 
-  constructor(bases: readonly Base[], workers: number) {
+  constructor(bases: readonly Base[], workers: number, steerTo: readonly number[]) {
     try {
       // All of them before the first is opened: with SO_REUSEPORT nobody would notice that another server has the port.
       for (const { endpoint } of bases) checkUdpFree(endpoint);
@@ -80,6 +92,7 @@ class OpenSockets implements ProcessSockets {
       }
       const targets = bases.flatMap((base) => udpTargets(base, bases));
       for (let worker = 0; worker < workers; worker++) this.#udp.push(openAll(targets));
+      this.isSteered = steerTo.length > 0 && steerAll(this.#udp, steerTo);
     } catch (error) {
       this.close();
       throw error;
@@ -135,4 +148,21 @@ function openAll(targets: readonly Target[]): (ListenSocket & { readonly fd: num
     }
   }
   return opened;
+}
+
+/** Steers every port; false when the kernel refuses. Where a worker could not open an optional address, the sockets behind it have moved up. */
+function steerAll(
+  sockets: readonly (readonly (ListenSocket & { readonly fd: number })[])[],
+  steerTo: readonly number[],
+): boolean {
+  const ports = new Map<string, { readonly fd: number; readonly cpus: number[] }>();
+  for (const [worker, own] of sockets.entries()) {
+    for (const { endpoint, fd } of own) {
+      const name = endpointText(endpoint);
+      const port = ports.get(name) ?? { fd, cpus: [] };
+      port.cpus.push(steerTo[worker] ?? -1);
+      ports.set(name, port);
+    }
+  }
+  return [...ports.values()].every(({ fd, cpus }) => steerByCpu(fd, cpus));
 }

@@ -1,7 +1,9 @@
 // A worker thread: waits to be told what to serve, serves it, and answers the main thread's few questions.
+import { access } from 'node:fs/promises';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { Plugin } from '../chain/handler.js';
 import { type ComposedWorker, composeWorker } from '../container/worker.js';
+import { pinThread } from '../system/affinity.js';
 import { createLogger } from './lines.js';
 import { importPlugin } from './load.js';
 import {
@@ -62,10 +64,22 @@ class WorkerThread {
         .scope('server')
         .counter('log_lines_dropped_total', 'Log lines dropped because nobody read fast enough.');
       await composed.dataPlane.start();
+      if (task.cpu !== undefined) await this.#stayOn(task.cpu);
       this.#say({ kind: 'started' });
     } catch (error) {
       this.#say({ kind: 'failed', reason: reasonOf(error) });
     }
+  }
+
+  /**
+   * Last of all, because threads inherit the processor of the one that starts them. V8's helpers start with the process, whatever plugins start when
+   * they do is there by now; libuv's pool starts with the first call that needs it, which is made here.
+   */
+  async #stayOn(cpu: number): Promise<void> {
+    await access('/').catch(() => {});
+    if (pinThread(cpu)) return;
+    const { worker } = this.#setup;
+    createLogger(this.#output, '', false).warning(`worker ${worker} cannot be kept on CPU ${cpu}`);
   }
 
   #notReady(): string[][] {

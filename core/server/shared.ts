@@ -72,7 +72,7 @@ export class Shared {
     this.#faults = new FaultLog(options.log, options.isDebug);
     this.#faulted = metrics.counter('/panics_total', 'Faults of plugins.');
     this.counters = makeCounters(metrics);
-    this.rx = sockets.createBatch(BATCH, SLOT_BYTES);
+    this.rx = sockets.createBatch(BATCH, SLOT_BYTES, true);
     const unsent = metrics.counter('unsent_total', 'Replies the kernel had no room for.');
     const tx = sockets.createBatch(BATCH, SLOT_BYTES);
     this.outbox = new Outbox(tx, this.clock, this.pool, this.#faults, unsent);

@@ -87,7 +87,7 @@ export class UdpServer implements ServerSink {
       counters.oversized.inc();
       return;
     }
-    const verdict = accept(q);
+    const verdict = accept(q, rx.kernelAt[i] as number);
     if (verdict !== Verdict.ACCEPT) {
       counters.rejected[verdict]?.inc();
       if (verdict === Verdict.IGNORE) return;

@@ -1,5 +1,5 @@
-// Binds the calling thread to a processor. Linux with koffi only: elsewhere nothing happens.
-import { type Libc, loadLibc } from './libc.js';
+// Binds the calling thread to processors. Linux with koffi only: elsewhere nothing happens.
+import { loadLibc } from './libc.js';
 
 /** 1,024 processors, as in glibc's cpu_set_t. */
 const MASK_BYTES = 128;
@@ -14,15 +14,17 @@ export function allowedCpus(): number[] {
   );
 }
 
-/** Keeps the calling thread on one processor; true when the kernel agreed. */
-export function pinThread(cpu: number): boolean {
+/**
+ * Keeps the calling thread on these processors; true when the kernel agreed. Threads and processes that it starts from then on inherit this, so those
+ * that are to run anywhere have to be there before.
+ */
+export function pinThread(...cpus: readonly number[]): boolean {
   const result = loadLibc();
-  return 'libc' in result && pin(result.libc, cpu);
-}
-
-function pin(libc: Libc, cpu: number): boolean {
-  if (cpu < 0 || cpu >= MASK_BYTES * 8) return false;
+  if (!('libc' in result)) return false;
   const mask = new Uint8Array(MASK_BYTES);
-  mask[cpu >> 3] = 1 << (cpu & 7);
-  return libc.sched_setaffinity(0, MASK_BYTES, mask) === 0;
+  for (const cpu of cpus) {
+    if (cpu < 0 || cpu >= MASK_BYTES * 8) return false;
+    mask[cpu >> 3] = (mask[cpu >> 3] as number) | (1 << (cpu & 7));
+  }
+  return result.libc.sched_setaffinity(0, MASK_BYTES, mask) === 0;
 }

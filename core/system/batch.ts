@@ -1,4 +1,5 @@
 // Hot path. The memory of a batch for recvmmsg and sendmmsg: slots, message headers and control messages in one block the kernel is pointed to.
+import { offsetsInKernels, placeForKernels } from '../simd/kernels.js';
 import { SOCKADDR_BYTES, SOCKADDR4_BYTES } from './address.js';
 import type { Libc } from './libc.js';
 import {
@@ -47,6 +48,7 @@ const MAX_CAPACITY = 1024;
 export class MmsgBatch implements Batch {
   readonly capacity: number;
   readonly data: readonly Uint8Array[];
+  readonly kernelAt: Int32Array;
   readonly lengths: Int32Array;
   readonly peers: readonly Uint8Array[];
   readonly locals: readonly Uint8Array[];
@@ -65,7 +67,7 @@ export class MmsgBatch implements Batch {
   #sendsControl = false;
   #segments: Segments | undefined;
 
-  constructor(libc: Libc, capacity: number, slotBytes: number) {
+  constructor(libc: Libc, capacity: number, slotBytes: number, isForKernels = false) {
     if (capacity < 1 || capacity > MAX_CAPACITY) throw new RangeError(`batch of ${capacity}`);
     this.#libc = libc;
     this.capacity = capacity;
@@ -82,12 +84,16 @@ export class MmsgBatch implements Batch {
     const receiveControl = layout.take(CONTROL_BYTES);
     const sendControl = layout.take(CONTROL_BYTES);
 
-    const memory = new SharedArrayBuffer(layout.bytes);
-    const base = libc.addressOf(new Uint8Array(memory));
-    const words = (offset: number): Int32Array => new Int32Array(memory, offset);
+    const place = isForKernels ? placeForKernels(layout.bytes) : undefined;
+    const { memory, at } = place ?? { memory: new SharedArrayBuffer(layout.bytes), at: 0 };
+    const base = libc.addressOf(new Uint8Array(memory, at));
+    const words = (offset: number): Int32Array => new Int32Array(memory, at + offset);
     const slots = (offset: number, step: number, size: number): Uint8Array[] =>
-      Array.from({ length: capacity }, (_, i) => new Uint8Array(memory, offset + i * step, size));
+      Array.from({ length: capacity }, (_, i) => {
+        return new Uint8Array(memory, at + offset + i * step, size);
+      });
     this.data = slots(data, stride, slotBytes);
+    this.kernelAt = offsetsInKernels(place, capacity, data, stride);
     this.peers = slots(peers, ADDRESS_WORDS * 4, SOCKADDR_BYTES);
     this.locals = slots(locals, ADDRESS_WORDS * 4, SOCKADDR_BYTES);
     this.receiveHeaders = base + receive;

@@ -3,6 +3,7 @@
 import { randomInt } from 'node:crypto';
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { constants } from 'node:os';
+import { offsetsInKernels, type Place, placeForKernels } from '../simd/kernels.js';
 import { decodeAddress, encodeAddress, familyOf, SOCKADDR_BYTES } from './address.js';
 import { loadLibc } from './libc.js';
 import { dupFd, listenError } from './open.js';
@@ -38,14 +39,19 @@ class DgramLayer implements SocketLayer {
     return this.#stats;
   }
 
-  createBatch(capacity: number, slotBytes: number): Batch {
-    const slots = (size: number): Uint8Array[] => {
-      const memory = new SharedArrayBuffer(capacity * size);
-      return Array.from({ length: capacity }, (_, i) => new Uint8Array(memory, i * size, size));
+  createBatch(capacity: number, slotBytes: number, isForKernels = false): Batch {
+    const slots = (size: number, place?: Place): Uint8Array[] => {
+      const { memory, at } = place ?? { memory: new SharedArrayBuffer(capacity * size), at: 0 };
+      return Array.from(
+        { length: capacity },
+        (_, i) => new Uint8Array(memory, at + i * size, size),
+      );
     };
+    const place = isForKernels ? placeForKernels(capacity * slotBytes) : undefined;
     return {
       capacity,
-      data: slots(slotBytes),
+      data: slots(slotBytes, place),
+      kernelAt: offsetsInKernels(place, capacity, 0, slotBytes),
       lengths: new Int32Array(capacity),
       peers: slots(SOCKADDR_BYTES),
       locals: slots(SOCKADDR_BYTES),

@@ -15,6 +15,7 @@ export const SO_RCVBUF = 8;
 export const SO_REUSEPORT = 15;
 export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
+export const SO_ATTACH_REUSEPORT_CBPF = 51;
 export const IPPROTO_IP = 0;
 export const IP_PKTINFO = 8;
 export const IP_MTU_DISCOVER = 10;

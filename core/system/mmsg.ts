@@ -71,8 +71,8 @@ class MmsgLayer implements SocketLayer, SocketOwner {
     return this.#stats;
   }
 
-  createBatch(capacity: number, slotBytes: number): Batch {
-    return new MmsgBatch(this.#libc, capacity, slotBytes);
+  createBatch(capacity: number, slotBytes: number, isForKernels = false): Batch {
+    return new MmsgBatch(this.#libc, capacity, slotBytes, isForKernels);
   }
 
   async listen(

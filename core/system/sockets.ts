@@ -14,6 +14,8 @@ export interface Batch {
   readonly capacity: number;
   /** Whole slots, each `slotBytes` long, over one SharedArrayBuffer. */
   readonly data: readonly Uint8Array[];
+  /** Where the name kernels of this thread see each slot (core/simd/kernels.ts), -1 where they do not. */
+  readonly kernelAt: Int32Array;
   readonly lengths: Int32Array;
   readonly peers: readonly Uint8Array[];
   /** Local address a datagram came to or must go from, as 28-byte socket address; family 0 when the socket's own. Wildcard sockets only. */
@@ -53,7 +55,7 @@ export interface SocketLayer {
   /** True for recvmmsg/sendmmsg, false for plain dgram. */
   readonly isBatched: boolean;
   readonly stats: SocketStats;
-  createBatch(capacity: number, slotBytes: number): Batch;
+  createBatch(capacity: number, slotBytes: number, isForKernels?: boolean): Batch;
   /** A listening socket on a descriptor the main thread opened (mmsg, dgram), or on `endpoint` when there is no descriptor. */
   listen(
     fd: number | undefined,

@@ -1,7 +1,11 @@
 // The text that Prometheus reads: families of the server under their namespace, then those of the process.
-import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
+import { createRequire } from 'node:module';
+import type { Metric, Registry } from 'prom-client';
 import type { MetricFamily, MetricSample } from '../../core/plugin.js';
 import { processFamilies } from './process.js';
+
+// Without `import`, for which Node would start its export scanner for CommonJS, 6 MB that nothing else needs.
+const client = createRequire(import.meta.url)('prom-client') as typeof import('prom-client');
 
 /** A line as prom-client prints it. */
 interface Value {
@@ -17,13 +21,13 @@ export interface Exposition {
 
 /** Makes the printer; `hasRuntime` adds metrics of the Node runtime. */
 export function createExposition(hasRuntime: boolean): Exposition {
-  const runtime = new Registry();
+  const runtime = new client.Registry();
   if (hasRuntime) addRuntime(runtime);
   return {
-    contentType: Registry.PROMETHEUS_CONTENT_TYPE,
+    contentType: client.Registry.PROMETHEUS_CONTENT_TYPE,
     async text(families, namespace) {
       // A registry a scrape: families come and go, and their values are made here anyway.
-      const registry = new Registry();
+      const registry = new client.Registry();
       for (const family of families) {
         registry.registerMetric(metricOf(family, `${namespace}_${family.name}`));
       }
@@ -38,7 +42,7 @@ export function createExposition(hasRuntime: boolean): Exposition {
 
 /** prom-client's own collection, but for what process.ts has. The loop is sampled every 100 ms: sampling wakes the thread up. */
 function addRuntime(registry: Registry): void {
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 });
+  client.collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 });
   for (const { name } of registry.getMetricsAsArray() as readonly { readonly name: string }[]) {
     if (name.startsWith('process_')) registry.removeSingleMetric(name);
   }

@@ -10,6 +10,8 @@ export const MAIN = fileURLToPath(new URL('../../core/main.js', import.meta.url)
 const STARTED = /^Heimdall-\S+\n.*\bworkers?\b/m;
 
 export interface HeimdallOptions {
+  /** Flags of Node itself. */
+  readonly node?: readonly string[];
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** Further files beside the Corefile, by name. */
@@ -45,6 +47,7 @@ export async function startHeimdall(
         ...(options.namespace?.enter(folder.path) ?? []),
         process.execPath,
         '--enable-source-maps',
+        ...(options.node ?? []),
         MAIN,
         '-conf',
         file,

@@ -1,0 +1,142 @@
+// Hot path. The compiled name kernels (assembly/names.ts: WebAssembly with v128) and the memory they see. A thread has one of each, made when first
+// asked for.
+//
+// A kernel reads nothing but its own memory, so the receive slots of client queries are placed there: a question is then folded where the kernel wrote
+// it, and only the folded words are copied out, to the query that keeps them. What lies elsewhere (messages over TCP, hashed and compared names) is
+// left to TypeScript, because copying it in costs what the kernel saves. DECISION
+import { readFileSync } from 'node:fs';
+
+const PAGE_BYTES = 65_536;
+
+/** As in .ci/prepare.mjs. 16 MB: the slots of a worker take 1.2, and where there is no room TypeScript does the work. */
+const MAX_PAGES = 256;
+
+/** Kernels read, and write, up to a vector behind what they are given. */
+const SPARE_BYTES = 16;
+
+/** Places start on cache lines. */
+const CACHE_LINE = 64;
+
+/** Where names are folded to: 256 bytes at the start. */
+const FOLDED_AT = 0;
+const FOLDED_BYTES = 256;
+
+/** The kernels. Every argument that is a place is an offset into their memory. */
+export interface NameKernels {
+  /** As `foldName` in names.ts; pads with zeros to sixteen bytes. */
+  foldName(at: number, lastRoot: number, into: number): number;
+  /** As `Hasher.hash`. At `hasher` are the two halves of the seed, and behind them it puts those of the hash. */
+  hash(hasher: number, a: number, b: number, words: number, count: number): void;
+  /** 1 when two runs of `length` bytes are the same, else 0. */
+  equal(a: number, b: number, length: number): number;
+  /** 1 when they are the same but for the case of ASCII letters, else 0. */
+  equalFolded(a: number, b: number, length: number): number;
+}
+
+/** A memory that never moves: it grows under the views of it. */
+export interface KernelMemory {
+  readonly buffer: SharedArrayBuffer;
+  grow(pages: number): number;
+}
+
+/** Bytes that kernels can read: from `at` of `memory`. */
+export interface Place {
+  readonly memory: SharedArrayBuffer;
+  readonly at: number;
+}
+
+/** What is used of WebAssembly; Node's types leave it to those of browsers. Absent where the engine runs without a compiler. */
+declare const WebAssembly:
+  | {
+      readonly Memory: new (limits: {
+        initial: number;
+        maximum: number;
+        shared: true;
+      }) => KernelMemory;
+      readonly Module: new (code: Uint8Array) => object;
+      readonly Instance: new (
+        module: object,
+        imports: { env: { memory: KernelMemory } },
+      ) => { readonly exports: unknown };
+      validate(code: Uint8Array): boolean;
+    }
+  | undefined;
+
+/** New kernels over a memory of their own; undefined where WebAssembly, its vectors or its threads are missing, or address space for them. */
+export function loadKernels(): { kernels: NameKernels; memory: KernelMemory } | undefined {
+  if (typeof WebAssembly === 'undefined') return undefined;
+  const code = readFileSync(new URL('names.wasm', import.meta.url));
+  if (!WebAssembly.validate(code)) return undefined;
+  try {
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } });
+    return { kernels: exports as NameKernels, memory };
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+/** The thread's kernels, how far their memory is given away, and its start as words. */
+class Thread {
+  readonly kernels: NameKernels;
+  readonly words: Int32Array;
+  readonly #memory: KernelMemory;
+  #used = FOLDED_AT + FOLDED_BYTES;
+
+  constructor(kernels: NameKernels, memory: KernelMemory) {
+    this.kernels = kernels;
+    this.#memory = memory;
+    this.words = new Int32Array(memory.buffer, FOLDED_AT, FOLDED_BYTES / 4);
+  }
+
+  place(bytes: number): Place | undefined {
+    const at = Math.ceil(this.#used / CACHE_LINE) * CACHE_LINE;
+    const end = at + bytes;
+    const wanted = Math.ceil((end + SPARE_BYTES) / PAGE_BYTES);
+    if (wanted > MAX_PAGES) return undefined;
+    const missing = wanted - this.#memory.buffer.byteLength / PAGE_BYTES;
+    try {
+      if (missing > 0) this.#memory.grow(missing);
+    } catch {
+      return undefined;
+    }
+    this.#used = end;
+    return { memory: this.#memory.buffer, at };
+  }
+}
+
+let thread: Thread | undefined;
+let isTried = false;
+
+/** Memory, zeroed and for good, that `foldPlaced` can read; undefined when there is none, and TypeScript has to do. */
+export function placeForKernels(bytes: number): Place | undefined {
+  if (!isTried) {
+    isTried = true;
+    const loaded = loadKernels();
+    if (loaded !== undefined) thread = new Thread(loaded.kernels, loaded.memory);
+  }
+  return thread?.place(bytes);
+}
+
+/** The offsets of `count` slots, `stride` apart from `first` of a place on; all -1 for slots that are elsewhere. */
+export function offsetsInKernels(
+  place: Place | undefined,
+  count: number,
+  first: number,
+  stride: number,
+): Int32Array {
+  return Int32Array.from({ length: count }, (_, i) =>
+    place === undefined ? -1 : place.at + first + i * stride,
+  );
+}
+
+/** `foldName` for a name within what `placeForKernels` gave in this thread. */
+export function foldPlaced(at: number, lastRoot: number, into: Uint32Array): number {
+  const { kernels, words } = thread as Thread;
+  const result = kernels.foldName(at, lastRoot, FOLDED_AT);
+  if (result < 0) return -1;
+  const count = ((result >> 8) + 3) >> 2;
+  for (let i = 0; i < count; i++) into[i] = words[i] as number;
+  return result;
+}
