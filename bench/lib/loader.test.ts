@@ -39,3 +39,28 @@ test('a load counts answers by rcode, and what is lost', options, async (t) => {
   assert.ok(result.received >= result.sent - unanswered - 400, `${result.received} received`);
   assert.ok(result.p50 > 0 && result.p50 <= result.p99 && result.p99 <= result.max + 1);
 });
+
+test(
+  'a load of so many queries ends when they are answered, bursts among them',
+  options,
+  async (t) => {
+    const layer = createSocketLayer();
+    t.after(() => layer.stop());
+    const batch = layer.createBatch(64, 512);
+    const server = await layer.listen(undefined, { address: '127.0.0.1', port: 0 }, (socket) => {
+      const count = socket.receive(batch);
+      for (let i = 0; i < count; i++) (batch.data[i] as Uint8Array)[2] = QR;
+      if (count > 0) socket.send(batch, 0, count);
+    });
+    t.after(() => server.close());
+    layer.start();
+    const limits = { port: server.localPort, queries: 500, seconds: 15, sockets: 2, window: 100 };
+    const full = await runLoad(limits);
+    assert.equal(full.sent, 500);
+    assert.equal(full.received + full.lost, 500);
+    // At this rate alone 500 queries would take over 8 minutes.
+    const burst = await runLoad({ ...limits, rate: 1, burst: 250, burstMs: 50 });
+    assert.equal(burst.sent, 500);
+    assert.ok(burst.seconds < 10, `${burst.seconds} s`);
+  },
+);

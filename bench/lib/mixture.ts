@@ -11,7 +11,7 @@ import {
   TYPE_HTTPS,
 } from './query-wire.js';
 
-/** Shares of all questions, in the order of what resolvers of access networks report; the rest of the types is A, the rest of the clients has no EDNS. */
+/** Shares of all questions: chosen for these tests to be of the size an access network sees. The rest of the types is A, the rest of the clients has no EDNS. */
 export const MIXTURE = {
   aaaa: 0.25,
   https: 0.15,

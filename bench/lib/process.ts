@@ -22,6 +22,10 @@ export class MeasuredProcess {
     if (onOutput !== undefined) this.#child.stdout?.setEncoding('utf8').on('data', onOutput);
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   get isRunning(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import dnsPacket from 'dns-packet';
 import { zipfDraw } from './draw.js';
+import { MISSING_LABEL, MIXTURE } from './mixture.js';
 import { createQuestions, type QuestionOptions } from './questions.js';
 
 const OPTIONS: QuestionOptions = {
@@ -56,4 +57,41 @@ test('a zipf draw favours low numbers as the law says, the same for the same see
   for (const n of draw) counts[n] = (counts[n] as number) + 1;
   const ratio = (counts[0] as number) / (counts[9] as number);
   assert.ok(Math.abs(ratio / 10 ** 0.9 - 1) < 0.1, `first to tenth is ${ratio}`);
+});
+
+test('known names are those that unique ones of the same seed were', () => {
+  const seen = new Set(ask({ kind: 'unique' }, 40).map((query) => query.questions?.[0]?.name));
+  for (const query of ask({ kind: 'known', names: 40 }, 500)) {
+    assert.ok(seen.has(query.questions?.[0]?.name), query.questions?.[0]?.name);
+  }
+});
+
+test('a mixture has its shares of types, clients, missing and new names', () => {
+  const count = 20_000;
+  const queries = ask({ kind: 'mixture' }, count);
+  const share = (has: (query: dnsPacket.Packet) => boolean): number =>
+    queries.filter(has).length / count;
+  const optOf = (query: dnsPacket.Packet): dnsPacket.OptAnswer | undefined =>
+    query.additionals?.[0] as dnsPacket.OptAnswer | undefined;
+  const nameOf = (query: dnsPacket.Packet): string => query.questions?.[0]?.name ?? '';
+  const isMissing = (query: dnsPacket.Packet): boolean =>
+    nameOf(query).endsWith(`.${MISSING_LABEL}.example.org`);
+  const near = (found: number, wanted: number): void =>
+    assert.ok(Math.abs(found - wanted) < 0.015, `${found}, not ${wanted}`);
+  near(
+    share((query) => query.questions?.[0]?.type === 'AAAA'),
+    MIXTURE.aaaa,
+  );
+  near(
+    share((query) => optOf(query) !== undefined),
+    MIXTURE.edns,
+  );
+  near(
+    share((query) => optOf(query)?.flag_do === true),
+    MIXTURE.edns * MIXTURE.do,
+  );
+  near(share(isMissing), MIXTURE.nxdomain);
+  const fresh = queries.map(nameOf).filter((name) => name.startsWith('r'));
+  near(fresh.length / count, MIXTURE.nxdomain / 2 + MIXTURE.rare);
+  assert.equal(new Set(fresh).size, fresh.length);
 });

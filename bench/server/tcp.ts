@@ -12,8 +12,8 @@ import { runTcpLoad } from '../lib/tcp-loader.js';
 
 const SERVER_CPU = 0;
 const LOAD_CPU = 1;
-const FIRST_PORT = 15_400;
-const UPSTREAM_PORT = 15_390;
+const FIRST_PORT = 15_700;
+const UPSTREAM_PORT = 15_690;
 /** A core that is idle for less than this share of the time is a limit of what is measured. */
 const LEAST_IDLE = 0.03;
 /** Names asked for hits: few enough to be cached by every server. */

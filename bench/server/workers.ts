@@ -1,5 +1,7 @@
-// What a second worker costs: processor time per hit with one worker, with two that share a cache, and with two that are steered by the receiving
-// processor. Server and load share two processors, so the time per hit is the figure, not the hits per second. `node workers.js [--rounds N]`.
+// What sharing costs: processor time per hit of two workers with one cache beside that of two servers of one worker, which share nothing, under the same
+// load; by the kernel's hash, left to the scheduler, and steered by the receiving processor. One worker alone is there for comparison: its batches are larger and its
+// processor is its own more often. Server and load share two processors, so time per hit is the figure, not hits/s. `node workers.js [--rounds N]`.
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,9 +14,10 @@ import { spreadOf } from '../lib/stats.js';
 const CPUS = '0-1';
 const FIRST_PORT = 15_400;
 const UPSTREAM_PORT = 15_390;
-const START_MS = 1500;
+const START_LIMIT_MS = 20_000;
+const POLL_MS = 100;
 
-/** The processors that load comes from, a process on each. */
+/** The processors that load comes from, two processes on each. */
 const LOADS = [
   { name: 'clients on both CPUs', from: [0, 1] },
   { name: 'clients on CPU 0', from: [0] },
@@ -25,7 +28,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '10' },
     seconds: { type: 'string', default: '2' },
     /** Of each client process; many, so that the kernel's hash spreads them evenly. */
-    sockets: { type: 'string', default: '64' },
+    sockets: { type: 'string', default: '32' },
     window: { type: 'string', default: '16' },
     /** Queries/s of each client process; 0 for as many as are answered. */
     rate: { type: 'string', default: '0' },
@@ -48,21 +51,30 @@ interface Round {
 
 interface Contestant {
   readonly name: string;
-  readonly port: number;
-  readonly process: MeasuredProcess;
+  readonly servers: readonly { readonly port: number; readonly process: MeasuredProcess }[];
+  /** Which server the client process with this number on this processor asks. */
+  readonly target: (client: number, cpu: number) => number;
   readonly rounds: Round[][];
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'heimdall-workers-'));
 const authority = new URL('../lib/authority.js', import.meta.url).pathname;
 const upstream = new MeasuredProcess([process.execPath, authority, String(UPSTREAM_PORT)], CPUS);
-const contestants = [
-  start('1 worker', '-workers', '1'),
-  start('2 workers', '-workers', '2'),
-  start('2 workers, steered', '-workers', '2', '-steer'),
+let nextPort = FIRST_PORT;
+const apart = [start('0', '-workers', '1'), start('1', '-workers', '1')];
+const free = start(CPUS, '-workers', '2');
+const contestants: readonly Contestant[] = [
+  contestant('1 worker', [start(CPUS, '-workers', '1')], () => 0),
+  contestant('2 servers', apart, (client) => client),
+  contestant('2 workers', [start(CPUS, '-workers', '2')], () => 0),
+  contestant('2 workers, not bound', [free], () => 0),
+  contestant('2 servers, steered', apart, (_client, cpu) => cpu),
+  contestant('2 workers, steered', [start(CPUS, '-workers', '2', '-steer')], () => 0),
 ];
 try {
-  await pause(START_MS);
+  for (const { port } of allServers()) await started(port);
+  // What the scheduler would do with the same threads.
+  execFileSync('taskset', ['-a', '-c', '-p', CPUS, String(free.process.pid)], { stdio: 'ignore' });
   // Twice, so that what the first pass did not draw is in the cache too, and the code is compiled.
   for (const c of contestants) for (const _ of [1, 2]) await load(c, [0, 1]);
   for (let round = 0; round < rounds; round++) {
@@ -72,12 +84,25 @@ try {
   }
   report();
 } finally {
-  await Promise.all([upstream.stop(), ...contestants.map((c) => c.process.stop())]);
+  await Promise.all([upstream.stop(), ...allServers().map((server) => server.process.stop())]);
   rmSync(folder, { recursive: true, force: true });
 }
 
-function start(name: string, ...args: readonly string[]): Contestant {
-  const port = FIRST_PORT + name.length * 10;
+function contestant(
+  name: string,
+  servers: Contestant['servers'],
+  target: Contestant['target'],
+): Contestant {
+  return { name, servers, target, rounds: LOADS.map(() => []) };
+}
+
+function allServers(): Contestant['servers'] {
+  return [...new Set(contestants.flatMap(({ servers }) => servers))];
+}
+
+function start(on: string, ...args: readonly string[]): Contestant['servers'][number] {
+  const port = nextPort;
+  nextPort += 10;
   const corefile = join(folder, `Corefile-${port}`);
   writeFileSync(
     corefile,
@@ -94,19 +119,36 @@ function start(name: string, ...args: readonly string[]): Contestant {
   );
   const server = new URL('../../core/main.js', import.meta.url).pathname;
   const command = [process.execPath, server, '-conf', corefile, '-quiet', ...args];
-  const process_ = new MeasuredProcess(command, CPUS);
-  return { name, port, process: process_, rounds: LOADS.map(() => []) };
+  return { port, process: new MeasuredProcess(command, on) };
+}
+
+/** Waits until the server shows its metrics: its workers serve then, each where it belongs. */
+async function started(port: number): Promise<void> {
+  for (let waitedMs = 0; waitedMs < START_LIMIT_MS; waitedMs += POLL_MS) {
+    const response = await fetch(`http://127.0.0.1:${port + 1}/metrics`).catch(() => undefined);
+    if (response !== undefined) {
+      await pause(POLL_MS);
+      return;
+    }
+    await pause(POLL_MS);
+  }
+  throw new Error(`the server on port ${port} did not start`);
 }
 
 async function load(c: Contestant, from: readonly number[]): Promise<Round> {
-  const before = c.process.threadSeconds;
+  const before = c.servers.map((server) => server.process.threadSeconds);
   const cacheBefore = await cacheOf(c);
-  const loads = from.map((cpu) =>
-    runLoad({ port: c.port, cpu, seconds, rate, sockets, window, seed: cpu + 1 }),
-  );
+  const clients = from.flatMap((cpu) => [0, 1].map((client) => ({ client, cpu })));
+  const loads = clients.map(({ client, cpu }) => {
+    const port = c.servers[c.target(client, cpu)]?.port as number;
+    const seed = 1 + client * 2 + cpu;
+    return runLoad({ port, cpu, seconds, rate, sockets, window, seed });
+  });
   const results = await Promise.all(loads);
   const cacheAfter = await cacheOf(c);
-  const spent = [...c.process.threadSeconds].map(([id, s]) => s - (before.get(id) ?? 0));
+  const spent = c.servers.flatMap(({ process: own }, i) =>
+    [...own.threadSeconds].map(([id, s]) => s - (before[i]?.get(id) ?? 0)),
+  );
   const total = spent.reduce((sum, s) => sum + s, 0);
   const received = results.reduce((sum, { received: own }) => sum + own, 0);
   const [hits, misses] = [
@@ -122,8 +164,13 @@ async function load(c: Contestant, from: readonly number[]): Promise<Round> {
 }
 
 async function cacheOf(c: Contestant): Promise<{ hits: number; misses: number }> {
-  const text = await (await fetch(`http://127.0.0.1:${c.port + 1}/metrics`)).text();
-  return { hits: sumOf(text, 'hits'), misses: sumOf(text, 'misses') };
+  const sums = { hits: 0, misses: 0 };
+  for (const { port } of c.servers) {
+    const text = await (await fetch(`http://127.0.0.1:${port + 1}/metrics`)).text();
+    sums.hits += sumOf(text, 'hits');
+    sums.misses += sumOf(text, 'misses');
+  }
+  return sums;
 }
 
 /** The sum of all series of one of the cache's counters. */
@@ -137,16 +184,21 @@ function report(): void {
   console.log(`\n${cpus()[0]?.model}, Node ${process.version}, ${how}`);
   for (const [i, { name }] of LOADS.entries()) {
     console.log(`\n${name}\n`);
-    console.log('| | us CPU/hit | of one worker | hits/s | hit ratio | busiest thread |');
-    console.log('| --- | ---: | ---: | ---: | ---: | ---: |');
-    const one = medianOf(contestants[0]?.rounds[i] ?? [], 'cpuUs');
+    console.log(
+      '| | us CPU/hit | of one worker | of two servers | hits/s | hit ratio | busiest thread |',
+    );
+    console.log('| --- | ---: | ---: | ---: | ---: | ---: | ---: |');
+    const one = contestants[0]?.rounds[i] ?? [];
+    let apartRounds = one;
     for (const c of contestants) {
       const of = c.rounds[i] ?? [];
       const { median, least, most } = spreadOf(of.map((round) => round.cpuUs));
+      if (c.servers === apart) apartRounds = of;
       const cells = [
         c.name,
         `${median.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)})`,
-        (median / one).toFixed(2),
+        ratioOf(of, one).toFixed(2),
+        ratioOf(of, apartRounds).toFixed(2),
         Math.round(medianOf(of, 'perSecond')),
         medianOf(of, 'hitRatio').toFixed(4),
         medianOf(of, 'busiest').toFixed(2),
@@ -154,6 +206,11 @@ function report(): void {
       console.log(`| ${cells.join(' | ')} |`);
     }
   }
+}
+
+/** The median of the ratios of one round each: whatever else runs meanwhile slows both. */
+function ratioOf(of: readonly Round[], to: readonly Round[]): number {
+  return spreadOf(of.map(({ cpuUs }, i) => cpuUs / (to[i]?.cpuUs ?? cpuUs))).median;
 }
 
 function medianOf(of: readonly Round[], value: keyof Round): number {

@@ -50,6 +50,16 @@ test(
   },
 );
 
+test('sockets: every port of a listener on all addresses can be steered', need, async (t) => {
+  const listeners = [listener('', await freePort())];
+  const plain = openSockets(listeners, 2);
+  assert.equal(plain.isSteered, false);
+  plain.close();
+  const steered = openSockets(listeners, 2, [0, 1]);
+  t.after(() => steered.close());
+  assert.equal(steered.isSteered, true);
+});
+
 test('sockets: when one cannot be had none stays open', need, async (t) => {
   const [port, taken] = [await freePort(), await freePort()];
   const other = openTcp({ address: '127.0.0.1', port: taken }, 1);

@@ -6,7 +6,14 @@ import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { type DecodedPacket, decode, encode, type Packet } from 'dns-packet';
 import { CoarseClock } from '../chain/clock.js';
-import { type Answer, definePlugin, type Handler, type Plugin, type Query } from '../plugin.js';
+import {
+  type Answer,
+  definePlugin,
+  type Handler,
+  type Plugin,
+  type Query,
+  Section,
+} from '../plugin.js';
 import { createSocketLayer, isBatchedIo } from '../system/layer.js';
 import { dupFd, localPortOf, openTcp, openUdp } from '../system/open.js';
 import { fakeServices } from '../testing.js';
@@ -340,6 +347,34 @@ test('server over TCP: a client that pipelines more than may be in flight gets e
   t.after(() => clearInterval(answering));
   const replies = await client.wait(1000);
   assert.equal(new Set(replies.map((reply) => reply.id)).size, 1000);
+});
+
+test('server over TCP: a client that takes no answers is not served on, and gets them all when it does', async (t) => {
+  let served = 0;
+  const owner = Uint8Array.of(1, 0x61, 0);
+  const long: Handler = {
+    serve: (q) => {
+      served++;
+      return q.replyRecords(0, (b) => {
+        for (let i = 0; i < 100; i++) b.addTxt(Section.ANSWER, owner, 60, 'x'.repeat(250));
+      });
+    },
+  };
+  const { port } = await start(t, 'dgram', [long]);
+  const client = new TcpClient(port);
+  t.after(() => client.socket.destroy());
+  client.socket.pause();
+  for (let id = 0; id < 1000; id++) client.write(message({ id }));
+  let before = -1;
+  while (before !== served || served === 0) {
+    before = served;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.ok(served < 900, `${served} served`);
+  client.socket.resume();
+  const replies = await client.wait(1000);
+  assert.equal(new Set(replies.map((reply) => reply.id)).size, 1000);
+  assert.ok(replies.every((reply) => reply.answers?.length === 100));
 });
 
 test('server over TCP: a client that closes its side still gets its answers', async (t) => {

@@ -6,6 +6,7 @@ import { type Query, SOCKADDR_BYTES, Transport } from '../chain/query.js';
 import type { Reply } from '../chain/reply.js';
 import { writeSockaddr } from '../wire/sockaddr.js';
 import { FrameReader } from './frame-reader.js';
+import { FrameWriter } from './frame-writer.js';
 import type { Router } from './router.js';
 import type { ServerSink, Shared } from './shared.js';
 import { FAULT, LATER, NOTHING, serveMessage } from './stream-query.js';
@@ -31,16 +32,20 @@ export class TcpConnection implements ServerSink, OpenConnection {
   readonly #frames: FrameReader;
   readonly #peer = new Uint8Array(SOCKADDR_BYTES);
   readonly #local = new Uint8Array(SOCKADDR_BYTES);
-  /** Frames that wait for the flush. */
-  #out: Uint8Array[] = [];
+  /** Replies that came later, until the flush. */
+  readonly #late = new FrameWriter();
   #inFlight = 0;
   #activeMs: number;
   #idleTimer: number;
   #readTimer = -1;
   #writeTimer = -1;
   #isDirty = false;
+  /** Queries of one read are being served: their replies leave together at its end. */
+  #isReading = false;
   #isEnded = false;
   #isDraining = false;
+  /** Takes nothing more to write. */
+  #isClosing = false;
   #isClosed = false;
 
   constructor(shared: Shared, tcp: TcpShared, listener: number, router: Router, socket: Socket) {
@@ -71,7 +76,9 @@ export class TcpConnection implements ServerSink, OpenConnection {
   }
 
   close(): void {
+    if (this.#isClosing) return;
     this.flush();
+    this.#isClosing = true;
     this.#socket.end();
     this.#socket.destroySoon();
   }
@@ -106,11 +113,18 @@ export class TcpConnection implements ServerSink, OpenConnection {
 
   flush(): void {
     this.#isDirty = false;
-    const out = this.#out;
-    if (out.length === 0 || this.#isClosed) return;
-    this.#out = [];
-    const bytes = out.length === 1 ? (out[0] as Uint8Array) : Buffer.concat(out);
-    if (this.#socket.write(bytes) || this.#writeTimer >= 0) return;
+    this.#write(this.#late);
+  }
+
+  /** A client that does not take them is not served until it does. */
+  #write(frames: FrameWriter): void {
+    if (frames.isEmpty) return;
+    if (this.#isClosing || this.#isClosed) {
+      frames.clear();
+      return;
+    }
+    if (frames.writeTo(this.#socket) || this.#writeTimer >= 0) return;
+    this.#frames.hold();
     this.#socket.pause();
     this.#writeTimer = this.#tcp.timers.start(WRITE_LIMIT_MS, this.#onSlowClient, 0);
   }
@@ -124,7 +138,8 @@ export class TcpConnection implements ServerSink, OpenConnection {
     reply.wire = q.out;
     reply.length = length;
     reply.touch();
-    this.#shared.clock.refresh();
+    // One look at the clock a read is enough for replies made within it.
+    if (!this.#isReading) this.#shared.clock.refresh();
     q.repliedMs = this.#shared.clock.nowMs;
     chain.observe(q, reply);
   }
@@ -132,15 +147,11 @@ export class TcpConnection implements ServerSink, OpenConnection {
   /** Queues a finished message, or only settles the account when there is NOTHING to send. */
   #send(out: Uint8Array, length: number): void {
     this.#inFlight--;
-    if (length !== NOTHING) {
-      const frame = Buffer.allocUnsafe(2 + length);
-      frame[0] = length >> 8;
-      frame[1] = length & 255;
-      for (let i = 0; i < length; i++) frame[i + 2] = out[i] as number;
-      this.#out.push(frame);
-    }
     this.#activeMs = this.#shared.clock.nowMs;
-    if (!this.#isDirty) {
+    const frames = this.#isReading ? this.#tcp.frames : this.#late;
+    if (length !== NOTHING) frames.append(out, length);
+    if (frames.isFull) this.#write(frames);
+    else if (!this.#isReading && !this.#isDirty) {
       this.#isDirty = true;
       this.#tcp.markDirty(this);
       this.#shared.requestFlush();
@@ -153,9 +164,11 @@ export class TcpConnection implements ServerSink, OpenConnection {
   }
 
   readonly #release = (): void => {
-    if (this.#isClosed || this.#isDraining || this.#inFlight > MAX_IN_FLIGHT / 2) return;
-    this.#frames.release();
-    if (!this.#frames.isHeld && this.#writeTimer < 0) this.#socket.resume();
+    if (this.#isClosed || this.#isDraining || this.#writeTimer >= 0) return;
+    if (this.#inFlight > MAX_IN_FLIGHT / 2) return;
+    this.#read(undefined);
+    if (!this.#frames.isHeld) this.#socket.resume();
+    if (this.#isEnded) this.#endIfDone();
   };
 
   readonly #endIfDone = (): void => {
@@ -164,9 +177,7 @@ export class TcpConnection implements ServerSink, OpenConnection {
   };
 
   readonly #onData = (chunk: Buffer): void => {
-    this.#shared.clock.refresh();
-    this.#activeMs = this.#shared.clock.nowMs;
-    this.#frames.push(chunk);
+    this.#read(chunk);
     if (this.#frames.isHeld) this.#socket.pause();
     const { timers } = this.#tcp;
     if (!this.#frames.isPartial) {
@@ -175,8 +186,22 @@ export class TcpConnection implements ServerSink, OpenConnection {
     } else if (this.#readTimer < 0) {
       this.#readTimer = timers.start(READ_LIMIT_MS, this.#onSlowRead, 0);
     }
-    this.flush();
   };
+
+  /** Serves the messages of `chunk`, or of what was held back; replies that are ready leave in one write. */
+  #read(chunk: Buffer | undefined): void {
+    this.#shared.clock.refresh();
+    this.#activeMs = this.#shared.clock.nowMs;
+    this.#isReading = true;
+    try {
+      if (chunk === undefined) this.#frames.release();
+      else this.#frames.push(chunk);
+    } finally {
+      // The writer is everyone's: whatever happens, these replies are nobody else's.
+      this.#isReading = false;
+      this.#write(this.#tcp.frames);
+    }
+  }
 
   /** One whole message; `wire` is borrowed from the chunk. */
   readonly #onMessage = (wire: Uint8Array): void => {
@@ -226,7 +251,7 @@ export class TcpConnection implements ServerSink, OpenConnection {
   readonly #onDrain = (): void => {
     this.#tcp.timers.cancel(this.#writeTimer);
     this.#writeTimer = -1;
-    if (!this.#frames.isHeld) this.#socket.resume();
+    this.#release();
   };
 
   readonly #onEnd = (): void => {
@@ -236,7 +261,6 @@ export class TcpConnection implements ServerSink, OpenConnection {
 
   readonly #onClose = (): void => {
     this.#isClosed = true;
-    this.#out = [];
     const { timers } = this.#tcp;
     timers.cancel(this.#idleTimer);
     timers.cancel(this.#readTimer);

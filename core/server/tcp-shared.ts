@@ -1,5 +1,6 @@
 // What the TCP listeners of a worker share: the open connections, their limit, and which have replies to write.
 import type { Gauge, Metrics, Timers } from '../chain/services.js';
+import { type FrameWriter, sharedFrameWriter } from './frame-writer.js';
 
 /** Connections a worker keeps. A new one past this takes the place of one that is idle, or is refused (RFC 7766 6.2.2). */
 const MAX_CONNECTIONS = 1024;
@@ -24,6 +25,8 @@ export interface OpenConnection {
 export class TcpShared {
   readonly connections = new Set<OpenConnection>();
   readonly timers: Timers;
+  /** Replies of the connection whose queries are being read; empty between two reads. */
+  readonly frames: FrameWriter = sharedFrameWriter();
   readonly #open: Gauge;
   readonly #dirty: OpenConnection[] = [];
 

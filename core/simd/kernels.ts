@@ -1,9 +1,17 @@
 // Hot path. The compiled name kernels (assembly/names.ts: WebAssembly with v128) and the memory they see. A thread has one of each, made when first
 // asked for.
 //
-// A kernel reads nothing but its own memory, so the receive slots of client queries are placed there: a question is then folded where the kernel wrote
-// it, and only the folded words are copied out, to the query that keeps them. What lies elsewhere (messages over TCP, hashed and compared names) is
-// left to TypeScript, because copying it in costs what the kernel saves. DECISION
+// A kernel reads nothing but its own memory, so the receive slots of client queries are placed there: a question is folded where it was received, and
+// only the folded words are copied out, to the query that keeps them. Where WebAssembly, its vectors or its threads are missing TypeScript does it all.
+//
+// Decision, from bench/micro/names.ts on Node 20 (two shared cores; ns for names of 5, 15, 30, 60, 120 and 250 bytes, TypeScript against WebAssembly):
+//   fold, where it lies        10  35  63 112 223 445     9  11  13  17  24  45
+//   the same, copied out        "                        13  17  23  35  63 126     used for UDP: accept takes 33 to 62 ns instead of 47 to 114
+//   the same, copied in and out "                        13  30  47  80 184 305     not for TCP, whose bytes come in a buffer of Node's
+//   hash, copied in            16  24  44  80 158 327    18  25  35  53  94 184     used from five words on
+//   compare, both in place      6  12  17  25  57  86     7   9  10  11  14  20     not used: the cache and the flights lie elsewhere, and
+//   the same, copied in         "                        14  24  36  58 104 197     copying both in costs more than it saves
+//   but for case, copied in     9  12  52 100 198 415    16  26  43  60 108 212     not used: replies lie in other slots, by bytes and not in words
 import { readFileSync } from 'node:fs';
 
 const PAGE_BYTES = 65_536;
@@ -17,9 +25,21 @@ const SPARE_BYTES = 16;
 /** Places start on cache lines. */
 const CACHE_LINE = 64;
 
-/** Where names are folded to: 256 bytes at the start. */
+/** At the start: the longest name, folded; seed and hash; the longest key that is hashed. */
 const FOLDED_AT = 0;
-const FOLDED_BYTES = 256;
+const HASHER_AT = 256;
+const KEY_AT = HASHER_AT + 16;
+const KEY_BYTES = 256;
+const PLACES_AT = KEY_AT + KEY_BYTES;
+
+/** The same in words. */
+const SEED = HASHER_AT / 4;
+const HASH = SEED + 2;
+const KEY = KEY_AT / 4;
+
+/** Words of the longest key for `HashKernel`, and of the shortest for which it is the faster one (four: 24 ns, 25 ns). */
+export const MAX_KEY_WORDS = KEY_BYTES / 4;
+export const MIN_KEY_WORDS = 5;
 
 /** The kernels. Every argument that is a place is an offset into their memory. */
 export interface NameKernels {
@@ -82,12 +102,12 @@ class Thread {
   readonly kernels: NameKernels;
   readonly words: Int32Array;
   readonly #memory: KernelMemory;
-  #used = FOLDED_AT + FOLDED_BYTES;
+  #used = PLACES_AT;
 
   constructor(kernels: NameKernels, memory: KernelMemory) {
     this.kernels = kernels;
     this.#memory = memory;
-    this.words = new Int32Array(memory.buffer, FOLDED_AT, FOLDED_BYTES / 4);
+    this.words = new Int32Array(memory.buffer, 0, PLACES_AT / 4);
   }
 
   place(bytes: number): Place | undefined {
@@ -109,14 +129,59 @@ class Thread {
 let thread: Thread | undefined;
 let isTried = false;
 
-/** Memory, zeroed and for good, that `foldPlaced` can read; undefined when there is none, and TypeScript has to do. */
-export function placeForKernels(bytes: number): Place | undefined {
+/** The thread's kernels, loaded when first asked for. */
+function threadKernels(): Thread | undefined {
   if (!isTried) {
     isTried = true;
     const loaded = loadKernels();
     if (loaded !== undefined) thread = new Thread(loaded.kernels, loaded.memory);
   }
-  return thread?.place(bytes);
+  return thread;
+}
+
+/** Memory, zeroed and for good, that `foldPlaced` can read; undefined when there is none, and TypeScript has to do. */
+export function placeForKernels(bytes: number): Place | undefined {
+  return threadKernels()?.place(bytes);
+}
+
+/** Hashes keys of up to `MAX_KEY_WORDS` words, copied in; undefined where there are no kernels. */
+export function hashKernel(): HashKernel | undefined {
+  const own = threadKernels();
+  return own === undefined ? undefined : new HashKernel(own.kernels, own.words);
+}
+
+export class HashKernel {
+  readonly #kernels: NameKernels;
+  readonly #words: Int32Array;
+
+  constructor(kernels: NameKernels, words: Int32Array) {
+    this.#kernels = kernels;
+    this.#words = words;
+  }
+
+  /** As `Hasher.hash`; the hash is in `low` and `high` until the thread hashes again. */
+  hash(
+    seedLow: number,
+    seedHigh: number,
+    a: number,
+    b: number,
+    key: Uint32Array,
+    count: number,
+  ): void {
+    const words = this.#words;
+    words[SEED] = seedLow;
+    words[SEED + 1] = seedHigh;
+    for (let i = 0; i < count; i++) words[KEY + i] = key[i] as number;
+    this.#kernels.hash(HASHER_AT, a, b, KEY_AT, count);
+  }
+
+  get low(): number {
+    return this.#words[HASH] as number;
+  }
+
+  get high(): number {
+    return this.#words[HASH + 1] as number;
+  }
 }
 
 /** The offsets of `count` slots, `stride` apart from `first` of a place on; all -1 for slots that are elsewhere. */

@@ -1,5 +1,5 @@
 // Hot path. The name kernel `foldName` in TypeScript, for names that do not lie where the compiled one can read them. The twins of the others are
-// `Hasher.hash` (core/memory/hash.ts), `equalWords` and `equalFolded` (core/wire/name.ts).
+// `Hasher.hashHere` (core/memory/hash.ts), `equalWords` and `equalFolded` (core/wire/name.ts).
 import { FOLD, MAX_LABEL_BYTES, MAX_NAME_BYTES } from '../wire/name.js';
 
 /**

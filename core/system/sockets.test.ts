@@ -4,6 +4,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { networkInterfaces, constants as os } from 'node:os';
 import { type TestContext, test } from 'node:test';
+import { foldPlaced } from '../simd/kernels.js';
 import { decodeAddress, encodeAddress } from './address.js';
 import { createSocketLayer, isBatchedIo } from './layer.js';
 import type { Batch, Endpoint, SocketLayer, UdpSocket } from './sockets.js';
@@ -64,6 +65,28 @@ for (const { kind, skip } of layers) {
       assert.deepEqual(lengths, [SLOT_BYTES, -1, 0]);
     },
   );
+
+  contract('slots made for the name kernels lie where those see them', async (t, layer) => {
+    const plain = layer.createBatch(CAPACITY, SLOT_BYTES);
+    assert.deepEqual([...plain.kernelAt], new Array(CAPACITY).fill(-1));
+    const batch = layer.createBatch(CAPACITY, SLOT_BYTES, true);
+    const done = defer<void>();
+    const server = await listenOn(t, layer, (socket) => {
+      if (socket.receive(batch) > 0) done.resolve();
+    });
+    const client = await clientOf(t, { ...LOOPBACK, port: server.localPort });
+    client.send(Buffer.from('\x03WwW\x00'));
+    await done.promise;
+    // A datagram is the first of its batch; the slots after it are told apart by what is put there.
+    for (let slot = 1; slot < CAPACITY; slot++) put(batch, slot, `\x02A${slot}\x00`);
+    for (let slot = 0; slot < CAPACITY; slot++) {
+      const at = batch.kernelAt[slot] as number;
+      const into = new Uint32Array(64);
+      const text = slot === 0 ? '\x03www' : `\x02a${slot}`;
+      assert.equal(foldPlaced(at, at + 10, into), ((text.length + 1) << 8) | 1);
+      assert.equal(Buffer.from(into.buffer, 0, text.length).toString(), text);
+    }
+  });
 
   contract('the peer of a datagram is its sender', async (t, layer) => {
     const batch = layer.createBatch(CAPACITY, SLOT_BYTES);

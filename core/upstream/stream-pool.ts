@@ -218,9 +218,11 @@ export class StreamPool implements Carrier {
     for (let i = 0; i < this.#dirty.length; i++) {
       const connection = this.#dirty[i] as Connection;
       const bytes = connection.chunk.subarray(0, connection.chunkLength);
-      connection.chunk = EMPTY;
       connection.chunkLength = 0;
-      if (!connection.isClosed) connection.socket.write(bytes);
+      if (connection.isClosed) continue;
+      connection.socket.write(bytes);
+      // What the kernel did not take at once is still read from the buffer, which is the socket's then.
+      if (connection.socket.writableLength > 0) connection.chunk = EMPTY;
     }
     this.#dirty.length = 0;
   };

@@ -9,6 +9,7 @@ import {
   type RecordSpec,
   slotQuery,
 } from '../../test/wire/messages.js';
+import { placeForKernels } from '../simd/kernels.js';
 import { accept, rejectInto, Verdict } from './accept.js';
 import { EdnsOption, Opcode, RRType } from './constants.js';
 
@@ -167,11 +168,28 @@ const rules: readonly { name: string; spec: MessageSpec; want: Verdict; cut?: nu
     want: FORMERR,
   },
 ];
+const place = placeForKernels(512) ?? { memory: new SharedArrayBuffer(512), at: -1 };
+const slot = new Uint8Array(place.memory, Math.max(place.at, 0), 512);
 const verdictNames = Object.keys(Verdict);
 for (const { name, spec, want, cut } of rules) {
   test(`accept: ${name}: ${verdictNames[want]}`, () => {
     const q = slotQuery(message(spec).subarray(0, cut));
     assert.equal(accept(q), want);
+    // Again where the name kernels see it.
+    const placed = slotQuery(slot.fill(0xee));
+    placed.wire.set(q.wire);
+    placed.length = q.length;
+    assert.equal(accept(placed, place.at), want);
+    for (const field of [
+      'qnameEnd',
+      'labels',
+      'qtype',
+      'qclass',
+      'optOffset',
+      'ecsOffset',
+    ] as const)
+      assert.equal(placed[field], q[field]);
+    if (q.qnameEnd !== 0) assert.deepEqual(placed.folded, q.folded);
   });
 }
 
