@@ -75,6 +75,8 @@ const BATCH = 64;
 const SLOT_BYTES = 1472;
 const IDS = 65_536;
 const WAIT_MS = 1;
+/** With a rate, the loader's own code is not compiled yet when it starts and falls behind: what it sends late then says nothing about the server. */
+const WARM_UP_MS = 1000;
 
 /** Loads `options.address` for `options.seconds` and returns what came of it. Blocks the thread. */
 export function generateLoad(options: LoadOptions): LoadResult {
@@ -112,6 +114,8 @@ class Load {
   readonly #epoll: number;
   readonly #events: Uint8Array;
   readonly #random: () => number;
+  /** Latencies of queries before this are not counted. */
+  #countFromMs = 0;
   /** When the next query is due, with a rate. */
   #dueMs = 0;
   /** When the next burst is due, and what is left to be sent of the last. */
@@ -140,7 +144,8 @@ class Load {
     let nowMs = startMs;
     this.#dueMs = startMs;
     this.#burstMs = startMs;
-    const { rate } = this.#options;
+    const { rate, seconds: wantedSeconds } = this.#options;
+    if (rate > 0) this.#countFromMs = startMs + Math.min(WARM_UP_MS, wantedSeconds * 250);
     while (nowMs < endMs && !this.#isDone) {
       let taken = 0;
       for (const s of this.#sockets) {
@@ -223,7 +228,7 @@ class Load {
         s.sentMs[id] = 0;
         s.outstanding--;
         this.#received++;
-        this.#latency.record((nowMs - sentMs) * 1000);
+        if (sentMs >= this.#countFromMs) this.#latency.record((nowMs - sentMs) * 1000);
         const rcode = (wire[3] as number) & 15;
         this.#rcodes[rcode] = (this.#rcodes[rcode] as number) + 1;
       }
