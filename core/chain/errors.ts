@@ -21,12 +21,6 @@ export class DnsError extends Error {
 }
 
 export const ERRORS = {
-  ERR_CHAIN_END: {
-    text: 'no plugin answered',
-    rcode: Rcode.REFUSED,
-    ede: Ede.NOT_AUTHORITATIVE,
-    edeText: '',
-  },
   ERR_PLUGIN_FAULT: {
     text: 'fault in a plugin',
     rcode: Rcode.SERVFAIL,

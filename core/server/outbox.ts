@@ -1,6 +1,6 @@
 // Hot path. UDP replies of a worker on their way out: finished in their send slots, sent in batches, then shown to the observers.
 import type { Chain } from '../chain/chain.js';
-import { NO_ADDRESS, type Query, SOCKADDR_BYTES } from '../chain/query.js';
+import { type Query, SOCKADDR_BYTES } from '../chain/query.js';
 import type { Reply } from '../chain/reply.js';
 import type { Counter } from '../chain/services.js';
 import type { Batch, UdpSocket } from '../system/sockets.js';
@@ -65,17 +65,13 @@ export class Outbox {
     batch.lengths[k] = length;
     copyAddress(q.peer, batch.peers[k] as Uint8Array);
     const local = batch.locals[k] as Uint8Array;
-    if (q.local[0] === 0 || q.local === NO_ADDRESS) local[0] = 0;
+    if (q.local[0] === 0) local[0] = 0;
     else copyAddress(q.local, local);
     this.#sockets[k] = socket;
     this.#isPooled[k] = isPooled ? 1 : 0;
     this.#queries[k] = q;
     this.#chains[k] = chain;
     this.#replies[k] = reply;
-    if (reply === null) return;
-    reply.wire = batch.data[k] as Uint8Array;
-    reply.length = length;
-    reply.touch();
   }
 
   /** Sends everything queued, one system call per run of replies for one socket. */

@@ -73,6 +73,18 @@ for (const c of cases) {
   });
 }
 
+test('router: a class other than IN needs a block that serves all classes', () => {
+  const router = new Router();
+  router.add('org.', { chain: chainOf(pass), block: 0, zone: 0 });
+  router.add('net.', {
+    chain: new Chain([{ plugin: 'test', handler: pass, servesAllClasses: true }]),
+    block: 1,
+    zone: 0,
+  });
+  assert.equal(router.find(makeQuery('example.org', 'TXT', { class: 'CH' })), undefined);
+  assert.equal(router.find(makeQuery('example.net', 'TXT', { class: 'CH' }))?.block, 1);
+});
+
 test('router: of two blocks for one zone the first whose filter agrees is taken', () => {
   const router = new Router();
   const odd = chainOf({ ...pass, filter: (q) => (q.id & 1) === 1 });

@@ -1,7 +1,7 @@
 // Hot path. Which server block answers a query on one listener: the longest matching zone, then the first block whose filters agree.
 import type { Chain } from '../chain/chain.js';
 import type { Query } from '../chain/query.js';
-import { RRType } from '../wire/constants.js';
+import { RRClass, RRType } from '../wire/constants.js';
 import { parseName } from '../wire/name.js';
 
 /** A block as a listener sees it. */
@@ -51,8 +51,14 @@ export class Router {
     this.#only = this.#size === 1 && wire.length === 1 ? found : undefined;
   }
 
-  /** The route for a query, undefined when no block wants it. Reads `folded`, `labels` and `qtype`. */
+  /** The route for a query, undefined when no block wants it. Reads `folded`, `labels`, `qtype` and `qclass`. */
   find(q: Query): Route | undefined {
+    const route = this.#findZone(q);
+    if (route === undefined || q.qclass === RRClass.IN) return route;
+    return route.chain.servesAllClasses ? route : undefined;
+  }
+
+  #findZone(q: Query): Route | undefined {
     if (this.#only !== undefined) return pick(this.#only, q);
     const name = q.folded;
     const end = q.qnameEnd - q.qnameOffset;

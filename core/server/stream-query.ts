@@ -4,7 +4,7 @@ import { Pending } from '../chain/pending.js';
 import type { Query } from '../chain/query.js';
 import { Reply } from '../chain/reply.js';
 import { accept, rejectInto, Verdict } from '../wire/accept.js';
-import { Ede, Rcode, RRClass } from '../wire/constants.js';
+import { Ede, Rcode } from '../wire/constants.js';
 import type { Router } from './router.js';
 import type { ServerSink, Shared } from './shared.js';
 
@@ -28,7 +28,7 @@ export function serveMessage(shared: Shared, router: Router, q: Query): Reply | 
     return verdict === Verdict.IGNORE ? NOTHING : rejectInto(q, verdict, q.out);
   }
   const route = router.find(q);
-  if (route === undefined || (q.qclass !== RRClass.IN && !route.chain.servesAllClasses)) {
+  if (route === undefined) {
     counters.refused.inc();
     return q.replyRcode(Rcode.REFUSED, Ede.NOT_AUTHORITATIVE);
   }

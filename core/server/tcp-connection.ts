@@ -135,9 +135,6 @@ export class TcpConnection implements ServerSink, OpenConnection {
     this.#send(q.out, length);
     const chain = q.chain;
     if (chain === undefined || !chain.hasObservers) return;
-    reply.wire = q.out;
-    reply.length = length;
-    reply.touch();
     // One look at the clock a read is enough for replies made within it.
     if (!this.#isReading) this.#shared.clock.refresh();
     q.repliedMs = this.#shared.clock.nowMs;

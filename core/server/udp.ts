@@ -5,7 +5,7 @@ import { type Query, Transport } from '../chain/query.js';
 import { Reply } from '../chain/reply.js';
 import type { UdpSocket } from '../system/sockets.js';
 import { accept, rejectInto, Verdict } from '../wire/accept.js';
-import { Ede, Rcode, RRClass } from '../wire/constants.js';
+import { Ede, Rcode } from '../wire/constants.js';
 import type { Router } from './router.js';
 import type { ServerSink, Shared } from './shared.js';
 import { FAULT, park } from './stream-query.js';
@@ -95,7 +95,7 @@ export class UdpServer implements ServerSink {
       return;
     }
     const route = this.#router.find(q);
-    if (route === undefined || (q.qclass !== RRClass.IN && !route.chain.servesAllClasses)) {
+    if (route === undefined) {
       counters.refused.inc();
       const reply = q.replyRcode(Rcode.REFUSED, Ede.NOT_AUTHORITATIVE);
       outbox.push(socket, q, finish(q, reply, q.udpSize), null, null, false);
