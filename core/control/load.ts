@@ -1,14 +1,10 @@
 // Plugins by name: built-in ones from their folder, third parties' from a file or an npm package. Imported only when a configuration names them.
 import { realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, extname, isAbsolute, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Plugin } from '../chain/handler.js';
-
-/** What plugins import the authoring API by. */
-const API_PACKAGE = 'heimdall';
-
-const TYPESCRIPT = new Set(['.ts', '.mts', '.cts']);
+import { API_PACKAGE, isMissingApi, isNativeModule } from '../corefile/native-import.js';
 
 /** Why a plugin cannot be used; the text completes `plugin "X" `. */
 export class LoadError extends Error {}
@@ -64,13 +60,11 @@ async function importDefault(url: string): Promise<unknown> {
 }
 
 /**
- * Whether Node itself can import the file: JavaScript, or TypeScript where Node strips types; and no second copy of the server would come
+ * Whether Node itself can import the file, and no second copy of the server would come
  * with it, whose replies would not be this server's replies.
  */
 function isNative(url: string): boolean {
-  // Since Node 22.6; false where stripping types is switched off.
-  const { typescript } = process.features as { readonly typescript?: unknown };
-  if (TYPESCRIPT.has(extname(url)) && !typescript) return false;
+  if (!isNativeModule(url)) return false;
   try {
     const api = createRequire(url).resolve(API_PACKAGE);
     return (
@@ -79,14 +73,6 @@ function isNative(url: string): boolean {
   } catch {
     return true;
   }
-}
-
-function isMissingApi(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND' &&
-    error.message.includes(`'${API_PACKAGE}'`)
-  );
 }
 
 /** The default export, also of a CommonJS module compiled from ESM. */

@@ -1,12 +1,7 @@
 // Imports heimdall.config.{ts,js,mjs}: by Node itself where it can, through jiti where it cannot.
-import { extname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { defineConfig } from './define-config.js';
-
-const TYPESCRIPT = new Set(['.ts', '.mts', '.cts']);
-
-/** What configurations import `defineConfig` from. */
-const API_PACKAGE = 'heimdall';
+import { API_PACKAGE, isMissingApi, isNativeModule } from './native-import.js';
 
 /** Why a file could not be read, and the line where that is known, else 0. */
 export interface Fault {
@@ -21,11 +16,8 @@ let imports = 0;
 
 /** The default export of a configuration module, run anew. Never rejects. */
 export async function importConfig(path: string): Promise<Imported> {
-  // Since Node 22.6; false where stripping types is switched off.
-  const { typescript } = process.features as { readonly typescript?: unknown };
-  const isNative = !TYPESCRIPT.has(extname(path)) || Boolean(typescript);
   try {
-    if (isNative) {
+    if (isNativeModule(path)) {
       const module: unknown = await import(`${pathToFileURL(path).href}?run=${++imports}`);
       return exported(module);
     }
@@ -49,11 +41,6 @@ function exported(module: unknown): Imported {
     return { fault: { line: 0, message: 'no default export, want defineConfig({ ... })' } };
   }
   return { data };
-}
-
-function isMissingApi(error: unknown): boolean {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return code === 'ERR_MODULE_NOT_FOUND' && message.includes(`'${API_PACKAGE}'`);
 }
 
 /** One line, and the line number of the first place in the file that the stack names. */
