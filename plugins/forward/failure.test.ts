@@ -4,31 +4,18 @@ import test from 'node:test';
 import { Ede, Rcode } from '../../core/plugin.js';
 import {
   answering,
+  asked,
   closedAddress,
+  edeOf,
   forwardRig,
+  LIMIT,
   nextRcode,
   octetOf,
   refusing,
   until,
   upstreamFor,
+  WITH_EDE,
 } from '../../test/lib/forward-rig.js';
-
-/** A reply that never comes must not hang the run. */
-const LIMIT = { timeout: 30_000 };
-
-const WITH_EDE = { udpSize: 1232 };
-
-/** Queries of clients, without probes. */
-function asked(upstream: { queries: readonly { name: string }[] }): readonly string[] {
-  return upstream.queries.map(({ name }) => name).filter((name) => name !== '.');
-}
-
-function edeOf(reply: { readonly additionals?: readonly unknown[] | undefined }): number {
-  const opt = (reply.additionals ?? [])[0] as {
-    options: readonly { code: number; data: Buffer }[];
-  };
-  return opt.options.find(({ code }) => code === 15)?.data.readUInt16BE(0) ?? -1;
-}
 
 for (const force of ['mmsg', 'dgram'] as const) {
   test(

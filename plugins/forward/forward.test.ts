@@ -9,6 +9,7 @@ import { Rcode, rcodeName, Transport } from '../../core/plugin.js';
 import {
   answering,
   forwardRig,
+  LIMIT,
   nextRcode,
   octetOf,
   questionName,
@@ -16,9 +17,6 @@ import {
   until,
   upstreamFor,
 } from '../../test/lib/forward-rig.js';
-
-/** A reply that never comes must not hang the run. */
-const LIMIT = { timeout: 30_000 };
 
 const DO = 0x8000;
 

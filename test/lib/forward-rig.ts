@@ -141,3 +141,22 @@ export async function until(isTrue: () => boolean, what = 'it never came about')
 export function nextRcode(rcode: number): (q: Query) => Answer {
   return (q) => q.replyRcode(rcode);
 }
+
+/** A reply that never comes must not hang the run. */
+export const LIMIT = { timeout: 30_000 };
+
+/** What a client sends that wants extended errors. */
+export const WITH_EDE = { udpSize: 1232 };
+
+/** Queries of clients, without probes. */
+export function asked(upstream: { queries: readonly { name: string }[] }): readonly string[] {
+  return upstream.queries.map(({ name }) => name).filter((name) => name !== '.');
+}
+
+/** The extended error of a decoded reply (RFC 8914), -1 without one. */
+export function edeOf(reply: { readonly additionals?: readonly unknown[] | undefined }): number {
+  const opt = (reply.additionals ?? [])[0] as {
+    options: readonly { code: number; data: Buffer }[];
+  };
+  return opt.options.find(({ code }) => code === 15)?.data.readUInt16BE(0) ?? -1;
+}
