@@ -1,19 +1,15 @@
 // The benchmark of the whole server: hits, misses and latency beside an echo over the same sockets and beside the peers that are installed.
 // Server on one core, load and upstream on another, rounds interleaved so that all meet the same machine. See bench/README.md.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { type Contestant, inArena, LOAD_CPU } from '../lib/arena.js';
 import { runLoad } from '../lib/load-process.js';
 import type { LoadResult } from '../lib/loader.js';
-import { PEERS, type Peer } from '../lib/peers.js';
-import { MeasuredProcess } from '../lib/process.js';
+import { PEERS } from '../lib/peers.js';
 import { spreadOf } from '../lib/stats.js';
 
-const SERVER_CPU = 0;
-const LOAD_CPU = 1;
-const FIRST_PORT = 15_300;
-const UPSTREAM_PORT = 15_290;
+const FIRST_PORT = 15_290;
 
 const { values } = parseArgs({
   options: {
@@ -28,10 +24,7 @@ const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
 const only = values.only === '' ? undefined : values.only.split(',');
 
-interface Contestant {
-  readonly peer: Peer;
-  readonly port: number;
-  readonly process: MeasuredProcess;
+interface Result extends Contestant {
   readonly hits: Round[];
   readonly misses: Round[];
   half: LoadResult | undefined;
@@ -43,57 +36,34 @@ interface Round {
   readonly cpuUs: number;
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'heimdall-bench-'));
-const authority = new URL('../lib/authority.js', import.meta.url).pathname;
-const upstream = new MeasuredProcess(
-  [process.execPath, authority, String(UPSTREAM_PORT)],
-  LOAD_CPU,
+await inArena(
+  { peers: PEERS, only, authority: 'authority.js', firstPort: FIRST_PORT },
+  async (c) => {
+    const results = c.map(
+      (one): Result => ({ ...one, hits: [], misses: [], half: undefined, rssMb: 0 }),
+    );
+    await measure(results);
+    report(results);
+  },
 );
-const contestants = startAll();
-try {
-  await measure();
-  report();
-} finally {
-  await Promise.all([upstream.stop(), ...contestants.map((c) => c.process.stop())]);
-  rmSync(folder, { recursive: true, force: true });
-}
 
-function startAll(): Contestant[] {
-  const started: Contestant[] = [];
-  for (const [i, peer] of PEERS.entries()) {
-    if (only !== undefined && !only.includes(peer.name)) continue;
-    const port = FIRST_PORT + i * 10;
-    const own = join(folder, peer.name);
-    mkdirSync(own);
-    const command = peer.command(own, port, UPSTREAM_PORT);
-    if (command === undefined) {
-      console.log(`${peer.name}: not installed`);
-      continue;
-    }
-    const process = new MeasuredProcess(command, SERVER_CPU);
-    started.push({ peer, port, process, hits: [], misses: [], half: undefined, rssMb: 0 });
+/** Hits and half load before the first misses, which push names out of the caches. */
+async function measure(results: readonly Result[]): Promise<void> {
+  for (const c of results) await runLoad({ port: c.port, cpu: LOAD_CPU, seconds: 3 });
+  for (let round = 0; round < rounds; round++) {
+    for (const c of results) c.hits.push(await timed(c, { seconds }));
   }
-  return started;
-}
-
-async function measure(): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 1500));
-  for (const c of contestants) {
-    if (!c.process.isRunning) throw new Error(`${c.peer.name} did not start`);
-    await runLoad({ port: c.port, cpu: LOAD_CPU, seconds: 3 });
+  for (const c of results) {
+    const rate = Math.round(spreadOf(c.hits.map((r) => r.load.perSecond)).median / 2);
+    c.half = await runLoad({ port: c.port, cpu: LOAD_CPU, seconds: 5, rate });
   }
   for (let round = 0; round < rounds; round++) {
-    for (const c of contestants) c.hits.push(await timed(c, { seconds }));
-    for (const c of contestants) {
+    for (const c of results) {
       if (c.peer.isEcho === true) continue;
       c.misses.push(await timed(c, { seconds, kind: 'unique', seed: round + 1 }));
     }
   }
-  for (const c of contestants) {
-    const rate = Math.round(spreadOf(c.hits.map((r) => r.load.perSecond)).median / 2);
-    c.half = await runLoad({ port: c.port, cpu: LOAD_CPU, seconds: 5, rate });
-    c.rssMb = c.process.rssMb;
-  }
+  for (const c of results) c.rssMb = c.process.rssMb;
 }
 
 async function timed(c: Contestant, load: object): Promise<Round> {
@@ -103,8 +73,8 @@ async function timed(c: Contestant, load: object): Promise<Round> {
   return { load: result, cpuUs };
 }
 
-function report(): void {
-  const echo = contestants.find((c) => c.peer.isEcho === true);
+function report(results: readonly Result[]): void {
+  const echo = results.find((c) => c.peer.isEcho === true);
   const limit = echo === undefined ? 0 : hitsOf(echo);
   console.log(
     `\n${cpus()[0]?.model}, Node ${process.version}, ${rounds} rounds of ${seconds} s, medians\n`,
@@ -113,17 +83,17 @@ function report(): void {
     '| server | hits/s | of echo | us CPU/hit | misses/s | us CPU/miss | lost | p50 us | p99 us | p99.9 us | RSS MB |',
   );
   console.log('| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |');
-  for (const c of contestants) console.log(row(c, limit));
+  for (const c of results) console.log(row(c, limit));
   console.log('\nPercentiles at half load.');
   const figures = Object.fromEntries(
-    contestants.map((c) => [c.peer.name, { hits: hitsOf(c), misses: missesOf(c) }]),
+    results.map((c) => [c.peer.name, { hits: hitsOf(c), misses: missesOf(c) }]),
   );
   if (values.save !== undefined)
     writeFileSync(values.save, `${JSON.stringify(figures, null, 2)}\n`);
   if (values.baseline !== undefined) compare(figures, values.baseline);
 }
 
-function row(c: Contestant, limit: number): string {
+function row(c: Result, limit: number): string {
   const median = (of: Round[], value: (round: Round) => number): string =>
     of.length === 0 ? '-' : spreadOf(of.map(value)).median.toFixed(1);
   const lost = [...c.hits, ...c.misses].reduce((sum, r) => sum + r.load.lost, 0);
@@ -143,11 +113,11 @@ function row(c: Contestant, limit: number): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-function hitsOf(c: Contestant): number {
+function hitsOf(c: Result): number {
   return spreadOf(c.hits.map((r) => r.load.perSecond)).median;
 }
 
-function missesOf(c: Contestant): number {
+function missesOf(c: Result): number {
   return spreadOf(c.misses.map((r) => r.load.perSecond)).median;
 }
 

@@ -1,19 +1,15 @@
 // The benchmark over TCP: hits for 50 pipelining clients, and misses that an upstream answers over pooled TCP, beside Unbound.
 // Server on one core, load and upstream on another, rounds interleaved so that all meet the same machine. See bench/README.md.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { type Contestant, inArena, LOAD_CPU } from '../lib/arena.js';
 import { runLoad } from '../lib/load-process.js';
-import { type Peer, TCP_PEERS } from '../lib/peers.js';
-import { MeasuredProcess } from '../lib/process.js';
+import { TCP_PEERS } from '../lib/peers.js';
 import { spreadOf } from '../lib/stats.js';
 import { runTcpLoad } from '../lib/tcp-loader.js';
 
-const SERVER_CPU = 0;
-const LOAD_CPU = 1;
-const FIRST_PORT = 15_700;
-const UPSTREAM_PORT = 15_690;
+const FIRST_PORT = 15_690;
 /** A core that is idle for less than this share of the time is a limit of what is measured. */
 const LEAST_IDLE = 0.03;
 /** Names asked for hits: few enough to be cached by every server. */
@@ -44,10 +40,7 @@ interface Round {
   readonly isLoadLimited: boolean;
 }
 
-interface Contestant {
-  readonly peer: Peer;
-  readonly port: number;
-  readonly process: MeasuredProcess;
+interface Result extends Contestant {
   readonly hits: Round[];
   readonly misses: Round[];
 }
@@ -60,53 +53,27 @@ interface Answers {
   readonly p99: number;
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'heimdall-bench-'));
-const authority = new URL('../lib/stream-authority.js', import.meta.url).pathname;
-const upstream = new MeasuredProcess(
-  [process.execPath, authority, String(UPSTREAM_PORT)],
-  LOAD_CPU,
+await inArena(
+  { peers: TCP_PEERS, only, authority: 'stream-authority.js', firstPort: FIRST_PORT },
+  async (contestants) => {
+    const results = contestants.map((c): Result => ({ ...c, hits: [], misses: [] }));
+    await measure(results);
+    report(results);
+  },
 );
-const contestants = startAll();
-try {
-  await measure();
-  report();
-} finally {
-  await Promise.all([upstream.stop(), ...contestants.map((c) => c.process.stop())]);
-  rmSync(folder, { recursive: true, force: true });
-}
-
-function startAll(): Contestant[] {
-  const started: Contestant[] = [];
-  for (const [i, peer] of TCP_PEERS.entries()) {
-    if (only !== undefined && !only.includes(peer.name)) continue;
-    const port = FIRST_PORT + i * 10;
-    const own = join(folder, peer.name);
-    mkdirSync(own);
-    const command = peer.command(own, port, UPSTREAM_PORT);
-    if (command === undefined) {
-      console.log(`${peer.name}: not installed`);
-      continue;
-    }
-    const process = new MeasuredProcess(command, SERVER_CPU);
-    started.push({ peer, port, process, hits: [], misses: [] });
-  }
-  return started;
-}
 
 /** Hits in all rounds before the first misses: those would push the names out of some caches. */
-async function measure(): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 1500));
-  for (const c of contestants) {
-    if (!c.process.isRunning) throw new Error(`${c.peer.name} did not start`);
+async function measure(results: readonly Result[]): Promise<void> {
+  for (const c of results) {
     // Over UDP first: a cold cache under pipelining clients makes some servers close connections.
     await runLoad({ port: c.port, cpu: LOAD_CPU, seconds: 3, names: NAMES });
     await hits(c, 2);
   }
   for (let round = 0; round < rounds; round++) {
-    for (const c of contestants) c.hits.push(await hits(c, seconds));
+    for (const c of results) c.hits.push(await hits(c, seconds));
   }
   for (let round = 0; round <= rounds; round++) {
-    for (const c of contestants) {
+    for (const c of results) {
       const result = await misses(c, round + 1);
       // The first round warms up.
       if (round > 0) c.misses.push(result);
@@ -157,22 +124,26 @@ function coreTimes(): { idle: number; total: number } {
   return { idle: (ticks[3] ?? 0) + (ticks[4] ?? 0), total: ticks.reduce((a, b) => a + b, 0) };
 }
 
-function report(): void {
+function report(results: readonly Result[]): void {
   console.log(
     `\n${cpus()[0]?.model}, Node ${process.version}, ${rounds} rounds of ${seconds} s, medians\n`,
   );
-  table(`hits for 50 TCP clients, ${window} pipelined`, (c) => c.hits);
-  table('misses over TCP to the upstream', (c) => c.misses);
+  table(results, `hits for 50 TCP clients, ${window} pipelined`, (c) => c.hits);
+  table(results, 'misses over TCP to the upstream', (c) => c.misses);
   console.log('Load limited: rounds in which the core of load and upstream was never idle; there');
   console.log('the rate is the least the server can do, and its processor time tells them apart.');
 }
 
-function table(title: string, roundsOf: (c: Contestant) => readonly Round[]): void {
+function table(
+  results: readonly Result[],
+  title: string,
+  roundsOf: (c: Result) => readonly Round[],
+): void {
   console.log(
     `| ${title} | per s | least | most | us CPU | p50 us | p99 us | failed | load limited |`,
   );
   console.log('| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |');
-  for (const c of contestants) {
+  for (const c of results) {
     const of = roundsOf(c);
     const median = (value: (round: Round) => number): number => spreadOf(of.map(value)).median;
     const rate = spreadOf(of.map((r) => r.perSecond));
