@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { type DecodedPacket, decode, encode, type Packet } from 'dns-packet';
+import { freePort } from '../../test/lib/ports.js';
 import { CoarseClock } from '../chain/clock.js';
 import {
   type Answer,
@@ -15,7 +16,7 @@ import {
   Section,
 } from '../plugin.js';
 import { createSocketLayer, isBatchedIo } from '../system/layer.js';
-import { dupFd, localPortOf, openTcp, openUdp } from '../system/open.js';
+import { dupFd, openTcp, openUdp } from '../system/open.js';
 import { fakeServices } from '../testing.js';
 import { TimerWheel } from '../upstream/timer-wheel.js';
 import { DataPlane } from './data-plane.js';
@@ -48,8 +49,8 @@ async function start(
   const sockets = createSocketLayer({ force });
   const clock = new CoarseClock();
   const timers = new TimerWheel(clock);
-  const udp = openUdp({ address: HOST, port: 0 });
-  const port = localPortOf(udp);
+  const port = await freePort();
+  const udp = openUdp({ address: HOST, port });
   const tcp = openTcp({ address: HOST, port }, 128);
   const plane = new DataPlane({
     plan: {
