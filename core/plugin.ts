@@ -63,6 +63,7 @@ export * from './memory/cells.js';
 export { minSlabBytes, type SlabGeometry, slabBytes, slabGeometry } from './memory/geometry.js';
 export { Hasher } from './memory/hash.js';
 export { type SlabKey, SlabReader } from './memory/slab-reader.js';
+export { SlabWalker } from './memory/slab-walker.js';
 export { BUSY, CONTROL_OWNER, SlabWriter } from './memory/slab-writer.js';
 export type { Batch } from './system/sockets.js';
 export * from './upstream/exchange.js';

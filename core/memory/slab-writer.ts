@@ -15,6 +15,7 @@ import { takeOver, tryLock, unlock } from './lock.js';
 import { beginWrite, endWrite } from './seqlock.js';
 import { Entry, META_WORDS, Shard, shardOffset } from './shard.js';
 import { type SlabKey, SlabReader } from './slab-reader.js';
+import type { SlabWalker } from './slab-walker.js';
 import { copyWords } from './words.js';
 
 /** What `insert` gives when it did not: the lock was taken for too long, or there is no room for such a body. */
@@ -54,7 +55,8 @@ export class SlabWriter {
 
   /**
    * Stores a body under a key, in the place of what was there. `meta` is copied; the first `bodyWords` words of `body` are, too. Returns how many
-   * entries that were still worth something at tick `now` had to go for it, or BUSY or TOO_LARGE.
+   * entries that were still worth something at tick `now` had to go for it, or BUSY or TOO_LARGE. `uses` and `seen` are how often it was used and
+   * when last, for an entry that comes from elsewhere; what is known here already counts for more.
    */
   insert(
     key: SlabKey,
@@ -63,6 +65,8 @@ export class SlabWriter {
     bodyWords: number,
     deadline: number,
     now: number,
+    uses = 0,
+    seen = 0,
   ): number {
     if (blocksFor(bodyWords) > this.#geometry.blocks) return TOO_LARGE;
     const shard = shardOffset(this.#geometry, key.low);
@@ -70,15 +74,15 @@ export class SlabWriter {
     // How popular a key is stays known when its body is replaced.
     const old = this.#entryOf(key);
     const oldHeader = shard + this.#entriesAt + old * ENTRY_WORDS;
-    const usage = old === 0 ? 0 : this.#words[oldHeader + Entry.USAGE]!;
-    const seen = old === 0 ? 0 : this.#words[oldHeader + Entry.SEEN]!;
+    const usage = old === 0 ? uses << 1 : this.#words[oldHeader + Entry.USAGE]!;
+    const lastSeen = old === 0 ? seen : this.#words[oldHeader + Entry.SEEN]!;
     let evicted = this.#makeRoom(shard, old, blocksFor(bodyWords), now);
     const entry = this.#takeEntry(shard);
     const header = shard + this.#entriesAt + entry * ENTRY_WORDS;
     this.#write(shard, header, key, meta, body, bodyWords);
     this.#words[header + Entry.DEADLINE] = deadline;
     this.#words[header + Entry.USAGE] = usage;
-    this.#words[header + Entry.SEEN] = seen;
+    this.#words[header + Entry.SEEN] = lastSeen;
     endWrite(this.#words, header);
     evicted += this.#add(shard, key, entry);
     unlock(this.#words, shard + Shard.LOCK);
@@ -95,6 +99,18 @@ export class SlabWriter {
     if (entry !== 0) this.#drop(shard, entry);
     unlock(this.#words, shard + Shard.LOCK);
     return entry !== 0;
+  }
+
+  /** Drops the entry that `walker` met last, if it is the same still. Returns 1 when it did, 0 when the entry has changed or gone, or BUSY. */
+  removeAt(walker: SlabWalker): number {
+    const words = this.#words;
+    const shard = this.#shardAt(walker.shard);
+    if (!tryLock(words, shard + Shard.LOCK, this.#owner)) return BUSY;
+    const header = shard + this.#entriesAt + walker.entry * ENTRY_WORDS;
+    const isSame = words[header + Entry.VERSION] === walker.version;
+    if (isSame) this.#drop(shard, walker.entry);
+    unlock(words, shard + Shard.LOCK);
+    return isSame ? 1 : 0;
   }
 
   /** Drops what is past its deadline at tick `now` in shard number `i`. Returns how many. */
