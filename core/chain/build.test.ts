@@ -41,7 +41,7 @@ test('build: a chain has the steps of its block in order', () => {
 });
 
 test('build: a step is told its block and the fingerprint of what is below it', () => {
-  const info = stepInfo(block, block.steps[1] as BlockPlan['steps'][0]);
+  const info = stepInfo(block, block.steps[1] as BlockPlan['steps'][0], new Map());
   assert.equal(info.fingerprint, 22);
   assert.deepEqual(info.plugins, ['first', 'second']);
   assert.equal(info.root, '/srv');

@@ -52,6 +52,11 @@ export interface BlockSettings {
 
 export interface Plugin<Config> {
   readonly name: string;
+  /**
+   * The plugin that this directive configures: it is given what is written here (`services.block.parts`) and does the work. Where that plugin is not written in
+   * the block itself, it is there with its defaults. A part has a syntax and nothing else.
+   */
+  readonly partOf?: string;
   /** Third-party placement: the built-in plugin this one stands before or after. Built-ins are placed by plugins/order.ts. */
   readonly before?: string;
   readonly after?: string;

@@ -54,6 +54,9 @@ export interface Metrics {
   histogram(name: string, help: string, buckets: readonly number[], labels?: Labels): Histogram;
 }
 
+/** Configurations of directives by their names. */
+export type Parts = ReadonlyMap<string, unknown>;
+
 /** The server block a handler belongs to. */
 export interface BlockInfo {
   /** Zones in wire order of the block's keys, lower case, with final dot; `q.zone` is an index into it. */
@@ -68,6 +71,8 @@ export interface BlockInfo {
   readonly fingerprint: number;
   /** Directory that relative file names start from (*root*; else the working directory). */
   readonly root: string;
+  /** Configurations of the block's directives that are part of this plugin, by their names. */
+  readonly parts: Parts;
 }
 
 /** A typed name for something in the container. */

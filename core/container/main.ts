@@ -7,6 +7,7 @@ import {
   type Clock,
   type ControlServices,
   type Logger,
+  type Parts,
   type Token,
   token,
 } from '../chain/services.js';
@@ -41,7 +42,7 @@ export interface ComposedMain {
   readonly registry: MetricRegistry;
   readonly metrics: ThreadMetrics;
   /** What the control part of each occurrence of a plugin gets. */
-  blocks(parts: BlockParts): (step: StepPlan, block: number) => ControlServices;
+  blocks(parts: BlockParts): (step: StepPlan, block: number, parts: Parts) => ControlServices;
 }
 
 /** Makes what all control parts share. */
@@ -85,9 +86,9 @@ class LiveClock implements Clock {
 
 function composeBlocks(
   container: DependencyContainer,
-  parts: MainParts,
+  { loggerFor }: MainParts,
   { plan, workers, stateFor }: BlockParts,
-): (step: StepPlan, block: number) => ControlServices {
+): (step: StepPlan, block: number, parts: Parts) => ControlServices {
   const servers = plan.listeners.map((listener) => listener.text);
   const blocks = plan.blocks.map((_, block) => {
     const child = container.createChildContainer();
@@ -96,13 +97,13 @@ function composeBlocks(
     });
     return child;
   });
-  return (step, block) => {
+  return (step, block, parts) => {
     const own = blocks[block] as DependencyContainer;
     return {
-      log: parts.loggerFor(step.plugin),
+      log: loggerFor(step.plugin),
       metrics: resolve(own, THREAD_METRICS).scope(step.plugin),
       clock: resolve(own, CLOCK),
-      block: stepInfo(plan.blocks[block] as BlockPlan, step),
+      block: stepInfo(plan.blocks[block] as BlockPlan, step, parts),
       servers,
       workers,
       get: (wanted) => resolve(own, wanted),

@@ -12,6 +12,7 @@ function instance(name: string, block: number, control?: Control): Instance {
     step: { plugin: name, instance: 0 },
     plugin: { name, syntax: directive({}), ...(control && { control: () => control }) },
     config: {},
+    parts: new Map(),
     directives: [],
   };
 }

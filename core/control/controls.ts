@@ -1,7 +1,7 @@
 // The control parts of all plugins of a configuration: made together, started, drained and stopped in order.
 import type { Control, Plugin } from '../chain/handler.js';
 import type { StepPlan } from '../chain/plan.js';
-import type { ControlServices, Logger } from '../chain/services.js';
+import type { ControlServices, Logger, Parts } from '../chain/services.js';
 import { instanceKey } from './messages.js';
 import type { Instance } from './plan.js';
 
@@ -20,20 +20,20 @@ export class Controls {
   /** Makes the control part of every instance that has one, in chain order. */
   constructor(
     instances: readonly Instance[],
-    servicesFor: (step: StepPlan, block: number) => ControlServices,
+    servicesFor: (step: StepPlan, block: number, parts: Parts) => ControlServices,
     log: Logger,
   ) {
     const published = new Map<string, unknown>();
-    const parts: Part[] = [];
-    for (const { plugin, config, step, block } of instances) {
+    const made: Part[] = [];
+    for (const { plugin, config, step, block, parts } of instances) {
       if (!hasControl(plugin)) continue;
-      const control = plugin.control(config, servicesFor(step, block));
-      parts.push({ plugin: plugin.name, control });
+      const control = plugin.control(config, servicesFor(step, block, parts));
+      made.push({ plugin: plugin.name, control });
       if (control.published !== undefined) {
         published.set(instanceKey(block, step), control.published);
       }
     }
-    this.#parts = parts;
+    this.#parts = made;
     this.#log = log;
     this.published = published;
   }

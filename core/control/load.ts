@@ -84,13 +84,15 @@ function defaultOf(module: unknown): unknown {
 
 function faultOf(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null) return 'has no plugin as default export';
-  const { name, syntax, setup, configure, control } = value as Partial<Plugin<unknown>>;
+  const { name, syntax, partOf, setup, configure, control } = value as Partial<Plugin<unknown>>;
   if (typeof name !== 'string' || !/^[a-z][a-z0-9_]*$/.test(name)) {
     return 'has no name of lower-case letters, digits and underscores';
   }
   if (typeof syntax?.parse !== 'function') return `("${name}") has no syntax`;
-  if (!setup && !configure && !control)
-    return `("${name}") has none of setup, configure and control`;
+  const works = Boolean(setup || configure || control);
+  if (partOf !== undefined && works)
+    return `("${name}") is part of "${partOf}", which does its work`;
+  if (partOf === undefined && !works) return `("${name}") has none of setup, configure and control`;
   return undefined;
 }
 

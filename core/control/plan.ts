@@ -2,9 +2,11 @@
 
 import type { BlockSettings, Plugin } from '../chain/handler.js';
 import type { BlockPlan, ListenerPlan, Plan, RoutePlan, StepPlan } from '../chain/plan.js';
+import type { Parts } from '../chain/services.js';
 import type { Configuration, Directive, Problem, ServerBlock } from '../corefile/model.js';
 import { findOverlaps } from '../corefile/overlap.js';
 import { problemAt, quote } from '../corefile/problems.js';
+import type { SyntaxContext } from '../corefile/syntax.js';
 import { Fingerprints } from './fingerprint.js';
 import { applyOrder } from './sequence.js';
 
@@ -27,7 +29,9 @@ export interface Instance {
   readonly step: StepPlan;
   readonly plugin: Plugin<unknown>;
   readonly config: unknown;
-  /** The directives that made it: one of its own, or all of its plugin's where they make one instance. */
+  /** What the directives that are part of this plugin say. */
+  readonly parts: Parts;
+  /** The directives that made it: one of its own, or all of its plugin's where they make one instance; behind them those of its parts. */
   readonly directives: readonly Directive[];
 }
 
@@ -45,6 +49,8 @@ interface Draft {
   readonly zones: readonly string[];
   readonly settings: BlockSettings;
   readonly steps: readonly StepPlan[];
+  /** Those written, and those that are there because a part of them is. */
+  readonly directives: readonly Directive[];
 }
 
 /** Makes the plan. Problems are added, and the plan is only good for use when there are none. */
@@ -66,12 +72,12 @@ export function makePlan(
   const listeners = new ListenerTable();
   const prints = new Fingerprints();
   const blocks = drafts.map((draft, index): BlockPlan => {
-    const { block, zones, settings, steps } = draft;
+    const { zones, settings, steps, directives } = draft;
     const shape = { zones, view: '', root: settings.root, steps };
     return {
       ...shape,
       listeners: listeners.add(draft, index, problems),
-      directives: block.directives,
+      directives,
       fingerprints: prints.of(
         shape,
         (step) => instances.find((instance) => instance.step === step)?.directives ?? [],
@@ -80,7 +86,9 @@ export function makePlan(
   });
   const used = new Set(blocks.flatMap((block) => block.steps.map((step) => step.plugin)));
   const modules: Record<string, string> = {};
-  for (const [name, { specifier }] of plugins.byName) if (used.has(name)) modules[name] = specifier;
+  for (const [name, { specifier, plugin }] of plugins.byName) {
+    if (used.has(plugin.partOf ?? name)) modules[name] = specifier;
+  }
   const isDebug = drafts.some((draft) => draft.settings.isDebug);
   const withStacks = isDebug || drafts.some((draft) => draft.settings.withStacks);
   return {
@@ -106,25 +114,56 @@ function draftBlock(
     warnings: [],
   };
   const steps: StepPlan[] = [];
+  const directives = [...block.directives];
   for (const name of plugins.order) {
-    const occurrences = block.directives.filter((d) => d.name.text === name);
     const plugin = plugins.byName.get(name)?.plugin;
-    if (occurrences.length === 0 || plugin === undefined) continue;
+    if (plugin === undefined || plugin.partOf !== undefined) continue;
+    const context = { zones, root: settings.root };
     const before = problems.length;
-    const configs = plugin.syntax.parse(occurrences, { zones, root: settings.root }, problems);
+    const { parts, written } = readParts(plugin, block, plugins, context, problems);
+    let occurrences = directives.filter((d) => d.name.text === name);
+    if (occurrences.length === 0 && written[0] !== undefined) {
+      occurrences = [{ name: { ...written[0].name, text: name }, args: [], properties: [] }];
+      directives.push(...occurrences);
+    }
+    if (occurrences.length === 0) continue;
+    const configs = plugin.syntax.parse(occurrences, context, problems);
     if (problems.length > before) continue;
     for (const [instance, config] of configs.entries()) {
       plugin.configure?.(config, settings);
       const step = { plugin: name, instance };
-      const directives =
+      const own =
         configs.length === occurrences.length
           ? occurrences.slice(instance, instance + 1)
           : occurrences;
-      instances.push({ block: index, step, plugin, config, directives });
+      const made = [...own, ...written];
+      instances.push({ block: index, step, plugin, config, parts, directives: made });
       if (plugin.setup !== undefined) steps.push(step);
     }
   }
-  return { block, zones, settings, steps: applyOrder(steps, block.order ?? []) };
+  return { block, zones, settings, steps: applyOrder(steps, block.order ?? []), directives };
+}
+
+/** What a block says in directives that are part of `owner`. */
+function readParts(
+  owner: Plugin<unknown>,
+  block: ServerBlock,
+  plugins: PluginSet,
+  context: SyntaxContext,
+  problems: Problem[],
+): { readonly parts: Parts; readonly written: readonly Directive[] } {
+  const parts = new Map<string, unknown>();
+  const written: Directive[] = [];
+  for (const { plugin } of plugins.byName.values()) {
+    if (plugin.partOf !== owner.name) continue;
+    const occurrences = block.directives.filter((d) => d.name.text === plugin.name);
+    if (occurrences.length === 0) continue;
+    written.push(...occurrences);
+    for (const config of plugin.syntax.parse(occurrences, context, problems)) {
+      parts.set(plugin.name, config);
+    }
+  }
+  return { parts, written };
 }
 
 /** Listeners by scheme, address and port, and the zones each serves. */

@@ -34,7 +34,17 @@ export async function loadPlugins(
   );
   const builtIn = await Promise.all(BUILT_IN.filter((name) => used.has(name)).map(loadBuiltIn));
   const loaded: LoadedPlugin[] = [...builtIn, ...thirdParty];
-  return { order, byName: new Map(loaded.map((entry) => [entry.plugin.name, entry])) };
+  // What a part belongs to is there even where only the part is written.
+  const owners = new Set(loaded.flatMap(({ plugin }) => plugin.partOf ?? []));
+  for (const { plugin } of loaded) owners.delete(plugin.name);
+  loaded.push(...(await Promise.all(BUILT_IN.filter((name) => owners.has(name)).map(loadBuiltIn))));
+  const byName = new Map(loaded.map((entry) => [entry.plugin.name, entry]));
+  for (const { plugin, line } of thirdParty) {
+    if (plugin.partOf === undefined || byName.has(plugin.partOf)) continue;
+    const message = `${quote(line.token.text)} is part of ${quote(plugin.partOf)}, which is no plugin`;
+    problems.push(problemAt(line.token, 'plugin', message));
+  }
+  return { order, byName };
 }
 
 async function loadBuiltIn(name: string): Promise<LoadedPlugin> {

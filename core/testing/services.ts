@@ -119,6 +119,7 @@ export function fakeServices(
       listeners: [0],
       fingerprint: 1,
       root: process.cwd(),
+      parts: new Map(),
       ...options.block,
     },
     servers: options.servers ?? ['dns://:53'],
