@@ -20,6 +20,7 @@ export {
 export { Reply } from './chain/reply.js';
 export * from './chain/services.js';
 export { ZoneSet } from './chain/zone-set.js';
+export { CommandError, type CommandRunner, type Commands, type Row } from './container/commands.js';
 export type {
   EndpointAddress,
   EndpointAnswer,
@@ -32,7 +33,14 @@ export type {
   Responder,
   SecureEndpoint,
 } from './container/process.js';
-export { ENDPOINTS, METRIC_SOURCE, PROCESS, SOCKETS, TIMERS } from './container/tokens.js';
+export {
+  COMMANDS,
+  ENDPOINTS,
+  METRIC_SOURCE,
+  PROCESS,
+  SOCKETS,
+  TIMERS,
+} from './container/tokens.js';
 export { type ConfigData, defineConfig } from './corefile/define-config.js';
 export { type DirectiveSyntax, directive } from './corefile/directive.js';
 export { Field, type ValueOf } from './corefile/field.js';

@@ -2,6 +2,7 @@
 export { HttpEndpoints } from './control/endpoints.js';
 export { createSocketLayer } from './system/layer.js';
 export { FakeClock, FakeTimers } from './testing/clock.js';
+export { FakeCommands } from './testing/commands.js';
 export { directiveProblems, parseDirective } from './testing/directive.js';
 export {
   ask,

@@ -14,9 +14,10 @@ import {
 import { MetricRegistry } from '../metrics/registry.js';
 import { type ThreadMetrics, threadMetrics } from '../metrics/scope.js';
 import { Slice } from '../metrics/slice.js';
+import type { Commands } from './commands.js';
 import type { Endpoints, ProcessState } from './process.js';
 import { resolve } from './resolve.js';
-import { ENDPOINTS, METRIC_SOURCE, PROCESS } from './tokens.js';
+import { COMMANDS, ENDPOINTS, METRIC_SOURCE, PROCESS } from './tokens.js';
 import { instanceCachingFactory, root } from './tsyringe.js';
 
 const CLOCK = token<Clock>('Clock');
@@ -36,6 +37,8 @@ export interface BlockParts {
   readonly workers: number;
   /** The state of the process as a block sees it. */
   stateFor(block: number): ProcessState;
+  /** Where a block's commands are added. */
+  commandsFor(block: number): Commands;
 }
 
 export interface ComposedMain {
@@ -87,13 +90,16 @@ class LiveClock implements Clock {
 function composeBlocks(
   container: DependencyContainer,
   { loggerFor }: MainParts,
-  { plan, workers, stateFor }: BlockParts,
+  { plan, workers, stateFor, commandsFor }: BlockParts,
 ): (step: StepPlan, block: number, parts: Parts) => ControlServices {
   const servers = plan.listeners.map((listener) => listener.text);
   const blocks = plan.blocks.map((_, block) => {
     const child = container.createChildContainer();
     child.register<ProcessState>(PROCESS.symbol, {
       useFactory: instanceCachingFactory(() => stateFor(block)),
+    });
+    child.register<Commands>(COMMANDS.symbol, {
+      useFactory: instanceCachingFactory(() => commandsFor(block)),
     });
     return child;
   });

@@ -1,6 +1,7 @@
 // The names under which parts of the server are known to plugins that need more than `services`.
 import { type Timers, token } from '../chain/services.js';
 import type { SocketLayer } from '../system/sockets.js';
+import type { Commands } from './commands.js';
 import type { Endpoints, MetricSource, ProcessState } from './process.js';
 
 /** The worker's socket layer, for plugins that talk to other servers. In workers. */
@@ -17,3 +18,6 @@ export const ENDPOINTS = token<Endpoints>('Endpoints');
 
 /** Every metric of every thread. In the main thread. */
 export const METRIC_SOURCE = token<MetricSource>('MetricSource');
+
+/** Commands of the operator to the running server. In the main thread. */
+export const COMMANDS = token<Commands>('Commands');

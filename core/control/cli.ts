@@ -24,7 +24,18 @@ export type Command =
       readonly workers: number | undefined;
       /** Whether the processor that receives a datagram chooses the worker. */
       readonly isSteering: boolean;
+      /** Path of the command socket, `none`, or undefined for the usual place. */
+      readonly control: string | undefined;
     } & Source)
+  | {
+      readonly kind: 'ask';
+      /** A command of the running server. */
+      readonly command: string;
+      readonly args: readonly string[];
+      /** Path of its socket, undefined to look for it. */
+      readonly control: string | undefined;
+      readonly isJson: boolean;
+    }
   | { readonly kind: 'version' | 'plugins' | 'help' }
   | { readonly kind: 'misuse'; readonly message: string };
 
@@ -35,6 +46,8 @@ const OPTIONS = {
   pidfile: { type: 'string' },
   workers: { type: 'string' },
   steer: { type: 'boolean' },
+  control: { type: 'string' },
+  json: { type: 'boolean' },
   quiet: { type: 'boolean' },
   plugins: { type: 'boolean' },
   version: { type: 'boolean' },
@@ -47,6 +60,12 @@ type Values = { readonly [K in keyof typeof OPTIONS]?: string | boolean | undefi
 export const USAGE = `Usage: heimdall [FLAGS]             serve DNS
        heimdall check [FILE]       report every error of a configuration; opens no socket
        heimdall plan [FILE]        print listeners and the chain of every zone; opens no socket
+       heimdall COMMAND [ARGS]     command the running server
+
+Commands to the running server, all with -json for one JSON object a line:
+  cache list [--subtree NAME], cache get NAME [TYPE], cache flush [--subtree] NAME [TYPE],
+  cache stats                  what is in the cache
+  commands                     every command that it understands
 
   -conf FILE      configuration file, "stdin" to read it there (default: Corefile, or
                   heimdall.config.*, in the working directory)
@@ -54,6 +73,8 @@ export const USAGE = `Usage: heimdall [FLAGS]             serve DNS
   -workers N      worker threads (default: one per processor)
   -steer          a query goes to the worker on the CPU that received it: for network cards
                   with a receive queue for every worker, harmful with fewer
+  -control PATH   socket for commands (default: control-PORT.sock in /run/heimdall or another
+                  folder of the user's); "none" for a server without
   -pidfile FILE   write the process id there
   -quiet          print nothing at start
   -plugins        list the built-in plugins
@@ -66,12 +87,11 @@ Flags take one dash or two, and their value after a space or "=".
 /** What these arguments ask for. */
 export function parseCommandLine(argv: readonly string[]): Command {
   try {
-    const { values, positionals } = parseArgs({
-      args: argv.map(doubleDash),
-      options: OPTIONS,
-      allowPositionals: true,
-      strict: true,
-    });
+    const args = argv.map(doubleDash);
+    const at = commandAt(args);
+    if (at >= 0) return askOf(args.slice(0, at), argv[at] as string, argv.slice(at + 1));
+    const { values, positionals } = strictly(args);
+    if (values.json) throw new Error('flag -json is for commands to the running server');
     return commandOf(values, positionals);
   } catch (error) {
     return { kind: 'misuse', message: usageProblem(error as NodeJS.ErrnoException) };
@@ -88,6 +108,39 @@ function doubleDash(argument: string): string {
   return `--${name}${value}`;
 }
 
+function strictly(args: string[]): { values: Values; positionals: string[] } {
+  return parseArgs({ args, options: OPTIONS, allowPositionals: true, strict: true });
+}
+
+/** Where the name of a command to the running server stands, -1 when none does. What follows it is not ours to understand. */
+function commandAt(args: string[]): number {
+  const { tokens } = parseArgs({ args, options: OPTIONS, strict: false, tokens: true });
+  const name = tokens.find((token) => token.kind === 'positional');
+  return name === undefined || name.value === 'check' || name.value === 'plan' ? -1 : name.index;
+}
+
+/** The flags -control and -json may stand anywhere; everything else behind the name is the server's. */
+function askOf(before: string[], command: string, after: readonly string[]): Command {
+  const flags = [...before];
+  const args: string[] = [];
+  for (let i = 0; i < after.length; i++) {
+    const arg = doubleDash(after[i] as string);
+    if (/^--control=|^--json(=|$)/.test(arg)) flags.push(arg);
+    else if (arg === '--control') flags.push(...after.slice(i, ++i + 1).map(doubleDash));
+    else args.push(after[i] as string);
+  }
+  const { control, json, help, h } = strictly(flags).values;
+  if (help || h) return { kind: 'help' };
+  if (control === 'none') throw new Error('-control none names no server');
+  return {
+    kind: 'ask',
+    command,
+    args,
+    control: control as string | undefined,
+    isJson: json === true,
+  };
+}
+
 function commandOf(values: Values, positionals: readonly string[]): Command {
   if (values.help || values.h) return { kind: 'help' };
   if (values.version) return { kind: 'version' };
@@ -99,16 +152,14 @@ function commandOf(values: Values, positionals: readonly string[]): Command {
     const pidfile = values.pidfile as string | undefined;
     const workers = workersOf(values.workers);
     const [isSteering, isQuiet] = [values.steer === true, values.quiet === true];
-    return { kind: 'serve', conf, port, pidfile, workers, isSteering, isQuiet };
-  }
-  if (name !== 'check' && name !== 'plan') {
-    throw new Error(`unknown command "${name}", want check or plan`);
+    const control = values.control as string | undefined;
+    return { kind: 'serve', conf, port, pidfile, workers, isSteering, isQuiet, control };
   }
   if (surplus[0] !== undefined) throw new Error(`unexpected argument "${surplus[0]}"`);
   if (file !== undefined && conf !== undefined) {
     throw new Error(`"${file}" and -conf "${conf}" name two files, want one`);
   }
-  return { kind: name, conf: file ?? conf, port };
+  return { kind: name as 'check' | 'plan', conf: file ?? conf, port };
 }
 
 function portOf(text: string | boolean | undefined): number {

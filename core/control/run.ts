@@ -13,6 +13,10 @@ export async function run(argv: readonly string[]): Promise<number> {
       return (await import('./commands/check.js')).check(command, TERMINAL);
     case 'plan':
       return (await import('./commands/check.js')).plan(command, TERMINAL);
+    case 'ask':
+      // Whoever reads no further (head, less) wants no more.
+      process.stdout.on('error', () => process.exit(0));
+      return (await import('./commands/ask.js')).ask(command, TERMINAL);
     case 'version':
       TERMINAL.print(`${versionLine()}\n${platformLine()}\n`);
       return 0;

@@ -1,4 +1,5 @@
 // The running server: workers, sockets and control parts of one configuration, started and stopped in order.
+import type { BlockPlan } from '../chain/plan.js';
 import type { Logger } from '../chain/services.js';
 import { type ComposedMain, composeMain } from '../container/main.js';
 import type { ProcessState } from '../container/process.js';
@@ -6,6 +7,8 @@ import { allowedCpus } from '../system/affinity.js';
 import { notifySystem } from '../system/notify.js';
 import { placeWorkers, readMachine } from '../system/topology.js';
 import { oddZones, platformLine, version, versionLine, workersText, zoneLines } from './banner.js';
+import { CommandSocket, OUTCOMES, type Outcome } from './command-socket.js';
+import { blockName, CommandTable } from './command-table.js';
 import { Controls } from './controls.js';
 import { HttpEndpoints } from './endpoints.js';
 import { createLogger } from './lines.js';
@@ -22,6 +25,13 @@ import type { WorkerHandle } from './worker-handle.js';
 const DRAIN_LIMIT_MS = 3_000;
 const CONTROL_STOP_LIMIT_MS = 500;
 
+export interface ServerOptions {
+  /** Whether the processor that receives a datagram chooses the worker. */
+  readonly isSteering: boolean;
+  /** Path of the command socket, `none`, or undefined for the usual place. */
+  readonly control: string | undefined;
+}
+
 export class Server {
   readonly #log: Logger;
   readonly #main: ComposedMain;
@@ -30,6 +40,9 @@ export class Server {
   /** The processor of each worker; empty where they are free to move. */
   readonly #cpus: readonly number[];
   readonly #isSteering: boolean;
+  /** Path of the command socket, `none`, or undefined for the usual place. */
+  readonly #control: string | undefined;
+  #commandSocket: CommandSocket | undefined;
   #planned: Planned | undefined;
   #controls: Controls | undefined;
   #sockets: ProcessSockets | undefined;
@@ -37,12 +50,17 @@ export class Server {
   #isDebug = false;
   #stopped: Promise<void> | undefined;
 
-  /** `handles` are the workers, already loading; `isSteering` asks for the worker to be chosen by the receiving processor. */
-  constructor(output: StandardOutput, handles: readonly WorkerHandle[], isSteering: boolean) {
+  /** `handles` are the workers, already loading. */
+  constructor(
+    output: StandardOutput,
+    handles: readonly WorkerHandle[],
+    { isSteering, control }: ServerOptions,
+  ) {
     this.#log = createLogger(output, '', false);
     this.#workers = handles.length;
     this.#cpus = handles.length < 2 ? [] : placeWorkers(handles.length, readMachine(allowedCpus()));
     this.#isSteering = isSteering;
+    this.#control = control;
     this.#main = composeMain({
       loggerFor: (plugin) => createLogger(output, plugin, this.#isDebug),
       makeEndpoints: () => new HttpEndpoints(),
@@ -71,7 +89,13 @@ export class Server {
     this.#sockets = sockets;
     const workers = this.#workers;
     const stateFor = (block: number): ProcessState => this.#stateFor(block);
-    const servicesFor = this.#main.blocks({ plan, workers, stateFor });
+    const commands = new CommandTable();
+    const servicesFor = this.#main.blocks({
+      plan,
+      workers,
+      stateFor,
+      commandsFor: (block) => commands.forBlock(blockName(plan, plan.blocks[block] as BlockPlan)),
+    });
     const controls = new Controls(instances, servicesFor, this.#log);
     this.#controls = controls;
     const { published } = controls;
@@ -90,7 +114,31 @@ export class Server {
         this.#cpus.length === 0 ? 'workers have no CPU of their own' : 'not possible here';
       this.#log.warning(`-steer has no effect: ${why}`);
     }
+    await this.#takeCommands(commands);
     notifySystem('READY=1');
+  }
+
+  /** A server without its command socket serves as well. */
+  async #takeCommands(commands: CommandTable): Promise<void> {
+    if (this.#control === 'none' || this.#isStopping) return;
+    const metrics = this.#main.metrics.scope('server');
+    const counters = new Map(
+      OUTCOMES.map((outcome) => [
+        outcome,
+        metrics.counter('commands_total', 'Commands of operators.', { outcome }),
+      ]),
+    );
+    const at = this.#control ?? this.#planned?.plan.listeners[0]?.port ?? 0;
+    try {
+      this.#commandSocket = await CommandSocket.open(at, {
+        run: (command, args) => commands.run(command, args),
+        log: this.#log,
+        count: (outcome: Outcome) => counters.get(outcome)?.inc(),
+      });
+    } catch (error) {
+      const reason = (error as Error).message;
+      this.#log.warning(`no commands are taken: ${reason}; -control PATH names another place`);
+    }
   }
 
   get isStopping(): boolean {
@@ -125,6 +173,7 @@ export class Server {
     this.#isStopping = true;
     notifySystem('STOPPING=1');
     await this.#controls?.drain();
+    await this.#commandSocket?.close();
     await this.#supervisor.drain(DRAIN_LIMIT_MS);
     await this.#supervisor.stop();
     if (this.#controls !== undefined) await within(CONTROL_STOP_LIMIT_MS, this.#controls.stop());

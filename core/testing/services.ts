@@ -11,7 +11,9 @@ import type {
   Services,
   Token,
 } from '../chain/services.js';
+import { COMMANDS } from '../container/tokens.js';
 import { FakeClock } from './clock.js';
+import { FakeCommands } from './commands.js';
 
 export interface FakeServicesOptions {
   readonly clock?: Clock;
@@ -90,11 +92,18 @@ export class FakeMetrics implements Metrics {
   }
 }
 
-/** Services with a fake clock unless told otherwise; `lines` has what was logged, as `level text`. */
-export function fakeServices(
-  options: FakeServicesOptions = {},
-): Services & { readonly metrics: FakeMetrics; readonly lines: string[] } {
+export type FakeServices = Services & {
+  readonly metrics: FakeMetrics;
+  readonly lines: string[];
+  readonly commands: FakeCommands;
+};
+
+/**
+ * Services with a fake clock unless told otherwise; `lines` has what was logged, as `level text`, and `commands` runs the commands that were added.
+ */
+export function fakeServices(options: FakeServicesOptions = {}): FakeServices {
   const lines: string[] = [];
+  const commands = new FakeCommands();
   const keep =
     (level: string) =>
     (text: string): void => {
@@ -110,6 +119,7 @@ export function fakeServices(
   return {
     log,
     lines,
+    commands,
     metrics: new FakeMetrics(),
     clock: options.clock ?? new FakeClock(),
     block: {
@@ -128,6 +138,7 @@ export function fakeServices(
     published: options.published,
     get<T>(token: Token<T>): T {
       const found = options.tokens?.find(([known]) => known.symbol === token.symbol);
+      if (found === undefined && token.symbol === COMMANDS.symbol) return commands as T;
       if (found === undefined) throw new Error(`no ${String(token.symbol.description)} here`);
       return found[1] as T;
     },

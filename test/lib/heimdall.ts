@@ -55,7 +55,8 @@ export async function startHeimdall(
       ],
       ready: STARTED,
       cwd: folder.path,
-      ...(options.env === undefined ? {} : { env: options.env }),
+      // Its command socket is in its folder.
+      env: { RUNTIME_DIRECTORY: folder.path, ...options.env },
     });
     return asHeimdall(child, folder.path, () => folder.remove());
   } catch (error) {
@@ -68,8 +69,9 @@ export async function startHeimdall(
 export function runHeimdall(
   args: readonly string[],
   cwd: string,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
-  return run([process.execPath, MAIN, ...args], { cwd });
+  return run([process.execPath, MAIN, ...args], { cwd, env });
 }
 
 function asHeimdall(child: Child, folder: string, cleanUp: () => void): Heimdall {

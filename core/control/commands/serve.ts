@@ -24,7 +24,7 @@ export async function serve(command: ServeCommand, terminal: Terminal): Promise<
 
   const output = new StandardOutput();
   const log = createLogger(output, '', false);
-  const server = new Server(output, await usable(handles), command.isSteering);
+  const server = new Server(output, await usable(handles), command);
   let removePidFile = (): void => {};
   const stopped = new Promise<number>((resolve) => {
     const stop = (): void => void server.stop().then(() => resolve(0));
