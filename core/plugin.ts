@@ -41,6 +41,12 @@ export {
   SOCKETS,
   TIMERS,
 } from './container/tokens.js';
+export type { SnapshotLoad, SnapshotSection } from './control/snapshot-file.js';
+export {
+  SnapshotKeeper,
+  type SnapshotOptions,
+  type SnapshotSaved,
+} from './control/snapshot-keeper.js';
 export { type ConfigData, defineConfig } from './corefile/define-config.js';
 export { type DirectiveSyntax, directive } from './corefile/directive.js';
 export { Field, type ValueOf } from './corefile/field.js';

@@ -28,6 +28,8 @@ export interface Handler {
 export interface Control {
   /** Given to the data part as `services.published`: plain data and SharedArrayBuffers. Read once, when the control part is made. */
   readonly published?: unknown;
+  /** Before the workers begin, which wait for it a second at most: fills what is published. A rejection is logged, no more. */
+  onLoad?(): void | Promise<void>;
   onStart?(): void | Promise<void>;
   /** The process is about to stop; workers still serve until this resolves (lameduck). */
   onDrain?(): void | Promise<void>;

@@ -46,6 +46,27 @@ test('controls: start in order, stop in reverse', async () => {
   assert.deepEqual(notes, ['a start', 'b start', 'a drain', 'b drain', 'b stop', 'a stop']);
 });
 
+test('controls: all load at once, and a fault there is logged, no more', async () => {
+  const notes: string[] = [];
+  let release = (): void => {};
+  const slow = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const { controls, lines } = make(
+    instance('a', 0, { onLoad: () => slow }),
+    instance('b', 0, {
+      onLoad: () => {
+        throw new Error('deliberate');
+      },
+    }),
+    instance('c', 0, noting('c', notes, { onLoad: () => release() })),
+  );
+  await controls.load();
+  await controls.start();
+  assert.deepEqual(notes, ['c start']);
+  assert.deepEqual(lines, ['error fault in plugin b: deliberate']);
+});
+
 test('controls: what they publish is found by block, plugin and occurrence', () => {
   const { controls } = make(
     instance('a', 0, { published: 1 }),

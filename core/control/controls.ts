@@ -38,6 +38,13 @@ export class Controls {
     this.published = published;
   }
 
+  /** Lets all of them fill what they published. Never rejects. */
+  async load(): Promise<void> {
+    await Promise.all(
+      this.#parts.map((part) => this.#attempt(part, () => part.control.onLoad?.())),
+    );
+  }
+
   /** Starts them one after the other; rejects with the first that cannot. */
   async start(): Promise<void> {
     for (const part of this.#parts) {

@@ -18,12 +18,16 @@ import { openSockets, type ProcessSockets } from './sockets.js';
 import { Supervisor } from './supervisor.js';
 import type { WorkerHandle } from './worker-handle.js';
 
+/** Clients wait no longer for what the last process knew; what is not loaded by then comes while queries are answered. */
+const LOAD_LIMIT_MS = 1_000;
+
 /**
  * Stopping takes at most 5 s, but for what a plugin asks for before it (lameduck): queries in flight get 3 s, workers and control parts what
  * is left to save what they have.
  */
+const STOP_LIMIT_MS = 4_750;
 const DRAIN_LIMIT_MS = 3_000;
-const CONTROL_STOP_LIMIT_MS = 500;
+const MIN_CONTROL_STOP_MS = 500;
 
 export interface ServerOptions {
   /** Whether the processor that receives a datagram chooses the worker. */
@@ -99,6 +103,7 @@ export class Server {
     const controls = new Controls(instances, servicesFor, this.#log);
     this.#controls = controls;
     const { published } = controls;
+    await within(LOAD_LIMIT_MS, controls.load());
     await Promise.all([
       controls.start(),
       this.#supervisor.start((worker) => ({
@@ -173,10 +178,14 @@ export class Server {
     this.#isStopping = true;
     notifySystem('STOPPING=1');
     await this.#controls?.drain();
+    const beganMs = performance.now();
     await this.#commandSocket?.close();
     await this.#supervisor.drain(DRAIN_LIMIT_MS);
     await this.#supervisor.stop();
-    if (this.#controls !== undefined) await within(CONTROL_STOP_LIMIT_MS, this.#controls.stop());
+    const leftMs = STOP_LIMIT_MS - (performance.now() - beganMs);
+    if (this.#controls !== undefined) {
+      await within(Math.max(leftMs, MIN_CONTROL_STOP_MS), this.#controls.stop());
+    }
     this.#sockets?.close();
   }
 
