@@ -82,13 +82,14 @@ export { BUSY, CONTROL_OWNER, SlabWriter } from './memory/slab-writer.js';
 export type { Batch } from './system/sockets.js';
 export * from './upstream/exchange.js';
 export { HttpsPool } from './upstream/https-pool.js';
-export { dropOpt, writeQuery, writeQuestion } from './upstream/message.js';
+export { dropEcs, dropOpt, rejectsEcs, writeQuery, writeQuestion } from './upstream/message.js';
 export { randomBelow } from './upstream/random.js';
 export { StreamPool } from './upstream/stream-pool.js';
 export { createTlsContext, type StreamTls } from './upstream/stream-socket.js';
 export { type CarrierCounters, createReceiveBatch, UdpPool } from './upstream/udp-pool.js';
 export { type MessageBuilder, Section, type SoaData, type SrvData } from './wire/builder.js';
 export * from './wire/constants.js';
+export { EcsAt, EcsFamily, ecsScopeOf, isPublic } from './wire/ecs.js';
 export { extendedRcode, findOption, optionEnd } from './wire/edns.js';
 export type { Layout } from './wire/layout.js';
 export {

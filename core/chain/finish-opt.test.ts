@@ -54,26 +54,49 @@ test('finish: at most four extended errors are passed on, long texts are not', (
   assert.deepEqual(optionsOf(wire), ['15:0000', '15:000100', '15:000200', '15:000300']);
 });
 
-const subnet = [EdnsOption.ECS, [0, 1, 24, 0, 192, 0, 2]] as const;
-const scoped = [EdnsOption.ECS, [0, 1, 24, 20, 192, 0, 2]] as const;
+/** The data of a client subnet 192.0.2.0/24 with a scope. */
+const subnet = (scope: number): readonly [number, readonly number[]] => [
+  EdnsOption.ECS,
+  [0, 1, 24, scope, 192, 0, 2],
+];
+const none = [EdnsOption.ECS, [0, 1, 0, 0]] as const;
+const mine = [EdnsOption.ECS, [0, 1, 24, 0, 10, 0, 2]] as const;
 const subnets = [
   {
-    name: 'is passed on to a client that sent one',
-    sent: [subnet],
-    got: [scoped],
+    name: 'goes back with the scope of the upstream',
+    sent: [subnet(0)],
+    got: [subnet(20)],
     want: ['8:00011814c00002'],
   },
-  { name: 'is not passed on to others', sent: [], got: [scoped], want: [] },
-  { name: 'is not made up', sent: [subnet], got: [], want: [] },
+  { name: 'is not sent to others', sent: [], got: [subnet(20)], want: [] },
   {
-    name: 'that is too long is not passed on',
-    sent: [subnet],
-    got: [[8, new Uint8Array(21)]] as const,
-    want: [],
+    name: 'goes back with scope 0 when the upstream has none',
+    sent: [subnet(0)],
+    got: [],
+    want: ['8:00011800c00002'],
+  },
+  {
+    name: "is the client's own whatever the upstream's looks like",
+    sent: [subnet(0)],
+    got: [[8, new Uint8Array(21).fill(7)]] as const,
+    want: ['8:00011807c00002'],
+  },
+  {
+    name: 'has scope 0 when the upstream sends too little',
+    sent: [subnet(0)],
+    got: [[8, [0, 1, 24]]] as const,
+    want: ['8:00011800c00002'],
+  },
+  { name: 'of 0 bits has scope 0', sent: [none], got: [subnet(20)], want: ['8:00010000'] },
+  {
+    name: 'that is private has scope 0',
+    sent: [mine],
+    got: [subnet(20)],
+    want: ['8:000118000a0002'],
   },
 ];
 for (const { name, sent: options, got, want } of subnets) {
-  test(`finish: a client subnet of an upstream ${name}`, () => {
+  test(`finish: a client subnet ${name}`, () => {
     const q = query({}, { options });
     assert.deepEqual(
       optionsOf(sent(q, pass(q, { additionals: [optRecord({ options: got })] }))),
@@ -81,6 +104,19 @@ for (const { name, sent: options, got, want } of subnets) {
     );
   });
 }
+
+test('finish: a client subnet goes back with the scope of a reply without OPT', () => {
+  const q = query({}, { options: [subnet(0)] });
+  q.ecsScope = 16;
+  assert.deepEqual(optionsOf(sent(q, q.replyRcode(0))), ['8:00011810c00002']);
+});
+
+test('finish: a client subnet that is ignored does not go back', () => {
+  const q = query({}, { options: [subnet(0)] });
+  q.ignoreEcs();
+  const reply = pass(q, { additionals: [optRecord({ options: [subnet(20)] })] });
+  assert.deepEqual(optionsOf(sent(q, reply)), []);
+});
 
 for (const [transport, number] of Object.entries(Transport)) {
   const isSent = number === Transport.TCP || number === Transport.TLS;

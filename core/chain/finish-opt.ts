@@ -1,5 +1,6 @@
 // The OPT record of a reply with options: extended errors, client subnet, keepalive. Made aside, then copied behind the records.
 import { EdnsOption } from '../wire/constants.js';
+import { EcsAt, EcsFamily, ecsScopeOf } from '../wire/ecs.js';
 import {
   ADVERTISED_UDP_BYTES,
   findOption,
@@ -13,9 +14,6 @@ import type { Reply } from './reply.js';
 
 /** Idle time announced to TCP clients, in units of 100 ms (RFC 7828 3.1): the 10 s after which the server closes. */
 const KEEPALIVE_TIMEOUT = 100;
-
-/** Longest ECS option data: family, two prefix lengths, an IPv6 address (RFC 7871 6). */
-const MAX_ECS_BYTES = 20;
 
 /** Extended errors passed on from an upstream; more tell a client nothing. */
 const MAX_EDES = 4;
@@ -31,7 +29,7 @@ const encoder = new TextEncoder();
 
 /**
  * Makes the OPT record of a reply in the scratch buffer and returns its length. `upstreamOpt` is the offset of the OPT in `reply.wire`, 0
- * without one: its extended errors are passed on unless the reply has its own, its client subnet if the client sent one.
+ * without one: its extended errors are passed on unless the reply has its own. A client that sent a client subnet gets it back with the scope.
  * Without `withText` extended errors go without their text.
  */
 export function composeOpt(
@@ -46,7 +44,7 @@ export function composeOpt(
   if (q.wantsKeepalive && (q.transport === Transport.TCP || q.transport === Transport.TLS)) {
     at = putOption(at, EdnsOption.KEEPALIVE, 2, KEEPALIVE_TIMEOUT);
   }
-  if (upstreamOpt !== 0 && q.ecsOffset !== 0) at = putSubnet(at, reply.wire, upstreamOpt);
+  if (q.ecsOffset !== 0) at = putEcs(at, q, reply.wire, upstreamOpt);
   if (reply.ede >= 0) at = putOwnError(at, reply, withText);
   else if (upstreamOpt !== 0) at = putErrors(at, reply.wire, upstreamOpt, withText);
   const options = at - OPT_BYTES;
@@ -71,12 +69,15 @@ function putOption(at: number, code: number, length: number, data: number): numb
   return at + 6;
 }
 
-function putSubnet(at: number, wire: Uint8Array, upstreamOpt: number): number {
-  const option = findOption(wire, upstreamOpt, EdnsOption.ECS);
-  if (option === 0) return at;
-  const length = optionEnd(wire, option) - option;
-  if (length > OPTION_BYTES + MAX_ECS_BYTES) return at;
-  for (let i = 0; i < length; i++) opt[at + i] = wire[option + i] as number;
+/** The client's own option (RFC 7871 7.2.1) with the scope that the upstream gave, or that the reply was kept with. */
+function putEcs(at: number, q: Query, wire: Uint8Array, upstreamOpt: number): number {
+  const own = q.ecsOffset;
+  const length = optionEnd(q.wire, own) - own;
+  for (let i = 0; i < length; i++) opt[at + i] = q.wire[own + i] as number;
+  // What was asked for no network in particular is the same for all.
+  if (q.ecsFamily !== EcsFamily.NONE) {
+    opt[at + EcsAt.SCOPE] = upstreamOpt === 0 ? q.ecsScope : ecsScopeOf(wire, upstreamOpt);
+  }
   return at + length;
 }
 

@@ -27,7 +27,7 @@ export function finish(q: Query, reply: Reply, limit: number): number {
   const hasOpt = q.optOffset !== 0;
   const body = reply.length;
   let optBytes = hasOpt ? OPT_BYTES : 0;
-  const isPlain = !hasOpt || (reply.ede < 0 && !q.wantsKeepalive);
+  const isPlain = !hasOpt || (reply.ede < 0 && !q.wantsKeepalive && q.ecsOffset === 0);
   if (!isPlain) optBytes = composeOpt(q, reply, reply.rcode, 0, true);
   const total = body + optBytes;
   if (total > room || body < QNAME_OFFSET) return finishRecords(q, reply, room);

@@ -1,5 +1,14 @@
 // Hot path. One query as the chain sees it: offsets into the datagram, never strings. Pooled; one shape for life.
 import { MessageBuilder } from '../wire/builder.js';
+import {
+  ECS_ADDRESS_BYTES,
+  EcsAt,
+  EcsFamily,
+  isPublic,
+  MAX_SOURCE_IPV4,
+  MAX_SOURCE_IPV6,
+  maskAddress,
+} from '../wire/ecs.js';
 import { formatName } from '../wire/name.js';
 import { addressText, portOf } from '../wire/sockaddr.js';
 import type { Chain } from './chain.js';
@@ -21,6 +30,8 @@ const OWN_WIRE_BYTES = 384;
 
 /** Room for a socket address, in whole words. */
 const ADDRESS_ROOM = 32;
+
+const OWN_BYTES = FOLDED_BYTES + OWN_WIRE_BYTES + 2 * ADDRESS_ROOM + ECS_ADDRESS_BYTES;
 
 const EMPTY = new Uint8Array(0);
 
@@ -80,8 +91,18 @@ export class Query {
   udpSize = 512;
   /** The DO bit of the client's OPT (RFC 3225). */
   dnssecOk = false;
-  /** Offset of the client-subnet option's code in `wire`, 0 when absent (RFC 7871). */
+  /** Offset of the client-subnet option's code in `wire`, 0 when absent (RFC 7871): what the client sent, and gets back with the reply. */
   ecsOffset = 0;
+  /**
+   * The network that the query is asked for, 0 (NONE) for no network in particular: what upstreams are told, and what the answer may depend on. At
+   * first the client's own; *ecs* changes it. `ecsSource` bits count, with zeros behind them; `ecsAddress32` is `ecsAddress` for comparing.
+   */
+  ecsFamily = 0;
+  ecsSource = 0;
+  readonly ecsAddress: Uint8Array;
+  readonly ecsAddress32: Uint32Array;
+  /** The scope prefix length that goes back to a client with the option, unless the reply comes with one of its own. */
+  ecsScope = 0;
   /** The client sent edns-tcp-keepalive (RFC 7828). */
   wantsKeepalive = false;
 
@@ -125,7 +146,7 @@ export class Query {
 
   constructor(sink: ReplySink) {
     // One allocation for all of them: a thousand waiting queries then cost one and a half megabytes, not three and a half.
-    const own = new ArrayBuffer(FOLDED_BYTES + OWN_WIRE_BYTES + 2 * ADDRESS_ROOM);
+    const own = new ArrayBuffer(OWN_BYTES);
     this.folded = new Uint8Array(own, 0, FOLDED_BYTES);
     this.folded32 = new Uint32Array(own, 0, FOLDED_BYTES / 4);
     this.#firstWire = new Uint8Array(own, FOLDED_BYTES, OWN_WIRE_BYTES);
@@ -133,6 +154,9 @@ export class Query {
     const addresses = FOLDED_BYTES + OWN_WIRE_BYTES;
     this.#ownPeer = new Uint8Array(own, addresses, SOCKADDR_BYTES);
     this.#ownLocal = new Uint8Array(own, addresses + ADDRESS_ROOM, SOCKADDR_BYTES);
+    const ecsAt = addresses + 2 * ADDRESS_ROOM;
+    this.ecsAddress = new Uint8Array(own, ecsAt, ECS_ADDRESS_BYTES);
+    this.ecsAddress32 = new Uint32Array(own, ecsAt, ECS_ADDRESS_BYTES / 4);
     this.wire = EMPTY;
     this.peer = EMPTY;
     this.local = NO_ADDRESS;
@@ -168,6 +192,45 @@ export class Query {
   /** AD in a query: the client understands AD in the reply (RFC 6840 5.7). */
   get wantsAuthenticData(): boolean {
     return ((this.wire[3] as number) & 0x20) !== 0;
+  }
+
+  /** The client wants no network told to anybody: source prefix length 0 (RFC 7871 7.1.2). */
+  get refusesEcs(): boolean {
+    return this.ecsOffset !== 0 && this.wire[this.ecsOffset + EcsAt.SOURCE] === 0;
+  }
+
+  /**
+   * Makes the first `source` bits of the address at `at` the network that the query is asked for; of IPv6 64 at most. False when it is one that
+   * nobody outside can know, private or loopback, and the query is asked for none.
+   */
+  setEcs(family: number, source: number, bytes: Uint8Array, at: number): boolean {
+    const bits = Math.min(source, family === EcsFamily.IPV4 ? MAX_SOURCE_IPV4 : MAX_SOURCE_IPV6);
+    maskAddress(bytes, at, bits, this.ecsAddress);
+    this.ecsSource = bits;
+    this.ecsFamily = bits !== 0 && isPublic(family, this.ecsAddress) ? family : EcsFamily.NONE;
+    return this.ecsFamily !== EcsFamily.NONE;
+  }
+
+  /** Asks for no network in particular; the client still gets its option back. */
+  dropEcs(): void {
+    this.ecsFamily = EcsFamily.NONE;
+  }
+
+  /** Goes on as though the client had sent no option. */
+  ignoreEcs(): void {
+    this.ecsFamily = EcsFamily.NONE;
+    this.ecsOffset = 0;
+  }
+
+  /** Asks for the network of `from`, whose message this is a copy of. */
+  copyEcs(from: Query): void {
+    this.ecsOffset = from.ecsOffset;
+    this.ecsFamily = from.ecsFamily;
+    this.ecsSource = from.ecsSource;
+    for (let i = 0; i < from.ecsAddress32.length; i++) {
+      this.ecsAddress32[i] = from.ecsAddress32[i] as number;
+    }
+    this.ecsScope = 0;
   }
 
   /** The question name as text in the client's case, with its final dot. Allocates: not for the hot path. */

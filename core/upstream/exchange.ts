@@ -77,6 +77,8 @@ export class Exchange {
   /** Offset just past the question. */
   questionEnd = 0;
   hasOpt = false;
+  /** Offset of the client-subnet option, which is the last thing in the message; 0 without one. */
+  ecsAt = 0;
 
   /** Set by the owner before `send`. */
   owner: ExchangeOwner | null = null;

@@ -1,19 +1,27 @@
 // Hot path. The query messages sent upstream, and whether what came back answers one.
 import type { Query } from '../chain/query.js';
-import { Rcode } from '../wire/constants.js';
-import { ADVERTISED_UDP_BYTES, OPT_BYTES, OPTION_BYTES, writeOpt } from '../wire/edns.js';
+import { EdnsOption, Rcode } from '../wire/constants.js';
+import { EcsFamily, ecsFamilyAt, isEcsReplyTo, writeEcs } from '../wire/ecs.js';
+import {
+  ADVERTISED_UDP_BYTES,
+  extendedRcode,
+  findOption,
+  OPT_BYTES,
+  writeOpt,
+} from '../wire/edns.js';
+import { Layout, scanMessage } from '../wire/layout.js';
 import { equalFolded } from '../wire/name.js';
-import { type Exchange, MESSAGE_BYTES } from './exchange.js';
+import type { Exchange } from './exchange.js';
 
 const HEADER_BYTES = 12;
 
-/** Longest client-subnet option data: family, two prefix lengths, an IPv6 address (RFC 7871 6). */
-const MAX_ECS_BYTES = 20;
+/** Of replies to messages with a client subnet, one after the other. */
+const layout = new Layout();
 
 /**
  * Writes the message that asks an upstream what `q` asks: opcode, RD and CD are the client's, AD is set so that the reply's AD tells
  * something (RFC 6840 5.7), the question keeps the client's case. With `hasOpt` an OPT of our own goes along: our payload size, the client's
- * DO and client-subnet option; its other options concern only the hop to us.
+ * DO and the network it is asked for; other options of the client concern only the hop to us.
  */
 export function writeQuery(x: Exchange, q: Query, hasOpt: boolean): void {
   const from = q.wire;
@@ -30,7 +38,8 @@ export function writeQuery(x: Exchange, q: Query, hasOpt: boolean): void {
   x.questionEnd = end;
   x.length = end;
   x.hasOpt = hasOpt;
-  if (hasOpt) appendOpt(x, q.dnssecOk, from, q.ecsOffset, q.length);
+  x.ecsAt = 0;
+  if (hasOpt) appendOpt(x, q);
 }
 
 /** Writes a message of our own: one question of class IN for `qname`, which is in wire form. */
@@ -53,6 +62,7 @@ export function writeQuestion(
   x.questionEnd = at;
   x.length = at;
   x.hasOpt = false;
+  x.ecsAt = 0;
 }
 
 /** Takes OPT out of the message: for an upstream that does not know EDNS (RFC 6891 7). */
@@ -60,6 +70,31 @@ export function dropOpt(x: Exchange): void {
   x.length = x.questionEnd;
   x.message[11] = 0;
   x.hasOpt = false;
+  x.ecsAt = 0;
+}
+
+/** Takes the client subnet out of the message, which has one: for an upstream that does not want it (RFC 7871 7.1.3). */
+export function dropEcs(x: Exchange): void {
+  x.length = x.ecsAt;
+  // The length of the OPT's options, of which it was the only one.
+  x.message[x.ecsAt - 1] = 0;
+  x.ecsAt = 0;
+}
+
+/**
+ * Whether this reply says that the upstream does not want the client subnet in the message: an error that may be due to it, or another network than was
+ * asked for, with which the reply cannot be used (RFC 7871 7.3).
+ */
+export function rejectsEcs(x: Exchange, wire: Uint8Array, length: number): boolean {
+  if (x.ecsAt === 0) return false;
+  const rcode = (wire[3] as number) & 15;
+  if (rcode === Rcode.FORMERR || rcode === Rcode.NOTIMP || rcode === Rcode.REFUSED) return true;
+  scanMessage(wire, length, layout);
+  const { isValid, optOffset } = layout;
+  if (!isValid || optOffset === 0) return false;
+  if ((rcode | extendedRcode(wire, optOffset)) === Rcode.BADVERS) return true;
+  const option = findOption(wire, optOffset, EdnsOption.ECS);
+  return option !== 0 && !isEcsReplyTo(x.message, x.ecsAt, wire, option);
 }
 
 /** Writes the message as it goes over the wire to `out` from `at`: the one place where id and question are put into what is sent. */
@@ -97,26 +132,21 @@ function isBareRefusal(wire: Uint8Array): boolean {
   return true;
 }
 
-function appendOpt(
-  x: Exchange,
-  dnssecOk: boolean,
-  from: Uint8Array,
-  ecsOffset: number,
-  fromLength: number,
-): void {
+function appendOpt(x: Exchange, q: Query): void {
   const out = x.message;
   const at = x.length;
-  writeOpt(out, at, ADVERTISED_UDP_BYTES, 0, dnssecOk);
+  writeOpt(out, at, ADVERTISED_UDP_BYTES, 0, q.dnssecOk);
   out[11] = 1;
   let end = at + OPT_BYTES;
-  if (ecsOffset !== 0) {
-    const data = ((from[ecsOffset + 2] as number) << 8) | (from[ecsOffset + 3] as number);
-    const size = OPTION_BYTES + data;
-    if (data <= MAX_ECS_BYTES && ecsOffset + size <= fromLength && end + size <= MESSAGE_BYTES) {
-      for (let i = 0; i < size; i++) out[end + i] = from[ecsOffset + i] as number;
-      end += size;
-      out[at + OPT_BYTES - 1] = size;
+  if (q.ecsFamily !== EcsFamily.NONE || q.refusesEcs) {
+    x.ecsAt = end;
+    // A client that wants no network told says so to the upstream, too: it could take ours, which may tell as much.
+    if (q.ecsFamily !== EcsFamily.NONE) {
+      end = writeEcs(out, end, q.ecsFamily, q.ecsSource, q.ecsAddress);
+    } else {
+      end = writeEcs(out, end, ecsFamilyAt(q.wire, q.ecsOffset), 0, q.ecsAddress);
     }
+    out[x.ecsAt - 1] = end - x.ecsAt;
   }
   x.length = end;
 }

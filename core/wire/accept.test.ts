@@ -12,6 +12,7 @@ import {
 import { placeForKernels } from '../simd/kernels.js';
 import { accept, rejectInto, Verdict } from './accept.js';
 import { EdnsOption, Opcode, RRType } from './constants.js';
+import { EcsFamily } from './ecs.js';
 
 const { ACCEPT, IGNORE, FORMERR, NOTIMP, BADVERS } = Verdict;
 
@@ -141,8 +142,24 @@ const rules: readonly { name: string; spec: MessageSpec; want: Verdict; cut?: nu
   {
     name: 'ECS of an unknown family',
     spec: ecs(0, 9, 200, 0, ...new Uint8Array(25)),
-    want: ACCEPT,
+    want: FORMERR,
   },
+  { name: 'ECS of an unknown family, 0 bits', spec: ecs(0, 3, 0, 0), want: FORMERR },
+  {
+    name: 'a malformed ECS behind a good one',
+    spec: {
+      additionals: [
+        optRecord({
+          options: [
+            [EdnsOption.ECS, [0, 1, 0, 0]],
+            [EdnsOption.ECS, [0, 1, 8, 0]],
+          ],
+        }),
+      ],
+    },
+    want: FORMERR,
+  },
+  { name: 'ECS without data', spec: ecs(), want: FORMERR },
   { name: 'ECS of 3 bytes', spec: ecs(0, 1, 0), want: FORMERR },
   { name: 'ECS with too few octets', spec: ecs(0, 1, 24, 0, 192, 0), want: FORMERR },
   { name: 'ECS with too many octets', spec: ecs(0, 1, 24, 0, 192, 0, 2, 0), want: FORMERR },
@@ -242,9 +259,35 @@ test('accept: the OPT is read', () => {
   assert.equal(q.ecsOffset, 33 + 11 + 12);
 });
 
+const networks = [
+  { name: 'of IPv4', data: [0, 1, 22, 0, 192, 0, 4], want: [1, 22, 'c0000400'] },
+  { name: 'of IPv6', data: [0, 2, 36, 0, 0x20, 1, 0xd, 0xb8, 0xf0], want: [2, 36, '20010db8f0'] },
+  {
+    name: 'of IPv6 is cut to 64 bits',
+    data: [0, 2, 128, 0, 0x20, 1, 0xd, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+    want: [2, 64, '20010db801020304'],
+  },
+  { name: 'of 0 bits is none', data: [0, 1, 0, 0], want: undefined },
+  { name: 'that is private is none', data: [0, 1, 24, 0, 192, 168, 1], want: undefined },
+];
+for (const { name, data, want } of networks) {
+  test(`accept: a client subnet ${name}`, () => {
+    const q = slotQuery(message(ecs(...data)));
+    assert.equal(accept(q), ACCEPT);
+    assert.equal(q.refusesEcs, data[2] === 0);
+    if (want === undefined) {
+      assert.equal(q.ecsFamily, EcsFamily.NONE);
+      return;
+    }
+    const [family, source, address] = want;
+    assert.deepEqual([q.ecsFamily, q.ecsSource], [family, source]);
+    assert.equal(Buffer.from(q.ecsAddress).toString('hex'), String(address).padEnd(16, '0'));
+  });
+}
+
 test('accept: nothing of the query before is left', () => {
   const options = [
-    [EdnsOption.ECS, [0, 1, 0, 0]],
+    [EdnsOption.ECS, [0, 1, 8, 0, 192]],
     [EdnsOption.KEEPALIVE, []],
   ] as const;
   const q = slotQuery(
@@ -255,7 +298,7 @@ test('accept: nothing of the query before is left', () => {
     q.wire = wire;
     q.length = wire.length;
     accept(q);
-    assert.deepEqual([q.optOffset, q.udpSize, q.ecsOffset], [0, 512, 0]);
+    assert.deepEqual([q.optOffset, q.udpSize, q.ecsOffset, q.ecsFamily], [0, 512, 0, 0]);
     assert.deepEqual([q.dnssecOk, q.wantsKeepalive], [false, false]);
     assert.equal(q.qnameEnd, wire.length > 12 && q.opcode === Opcode.QUERY ? 29 : 0);
   }

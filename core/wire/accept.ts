@@ -4,7 +4,8 @@ import type { Query } from '../chain/query.js';
 import { foldPlaced } from '../simd/kernels.js';
 import { foldName } from '../simd/names.js';
 import { EdnsOption, Opcode, Rcode, RRType } from './constants.js';
-import { ADVERTISED_UDP_BYTES, isEcsQuery, OPT_BYTES, OPTION_BYTES, writeOpt } from './edns.js';
+import { EcsAt, ecsFamilyAt, isEcsQuery } from './ecs.js';
+import { ADVERTISED_UDP_BYTES, OPT_BYTES, OPTION_BYTES, writeOpt } from './edns.js';
 import { skipName } from './name.js';
 
 const HEADER_BYTES = 12;
@@ -38,6 +39,7 @@ export function accept(q: Query, slotAt = -1): Verdict {
   q.udpSize = MIN_UDP_BYTES;
   q.dnssecOk = false;
   q.ecsOffset = 0;
+  q.ecsFamily = 0;
   q.wantsKeepalive = false;
   if (length < HEADER_BYTES || length > wire.length) return Verdict.IGNORE;
   const flags = wire[2]!;
@@ -144,13 +146,20 @@ function acceptOptions(q: Query, wire: Uint8Array, start: number, end: number): 
     const code = (wire[pos]! << 8) | wire[pos + 1]!;
     const next = pos + OPTION_BYTES + ((wire[pos + 2]! << 8) | wire[pos + 3]!);
     if (next > end) return false;
-    if (code === EdnsOption.ECS && q.ecsOffset === 0) {
+    if (code === EdnsOption.ECS) {
       if (!isEcsQuery(wire, pos)) return false;
-      q.ecsOffset = pos;
+      // Of several the first counts.
+      if (q.ecsOffset === 0) acceptEcs(q, wire, pos);
     } else if (code === EdnsOption.KEEPALIVE) {
       q.wantsKeepalive = true;
     }
     pos = next;
   }
   return pos === end;
+}
+
+function acceptEcs(q: Query, wire: Uint8Array, at: number): void {
+  q.ecsOffset = at;
+  q.ecsScope = 0;
+  q.setEcs(ecsFamilyAt(wire, at), wire[at + EcsAt.SOURCE]!, wire, at + EcsAt.ADDRESS);
 }

@@ -10,10 +10,6 @@ export const OPTION_BYTES = 4;
 /** The payload size we advertise: what passes unfragmented over any IPv6 path (RFC 9715 appendix A, DNS flag day 2020). */
 export const ADVERTISED_UDP_BYTES = 1232;
 
-/** ECS families (RFC 7871 6, IANA address family numbers). */
-const ECS_IPV4 = 1;
-const ECS_IPV6 = 2;
-
 /** Writes an OPT record without options at `at`, 11 bytes, version 0. The upper 8 bits of `rcode` go into it (RFC 6891 6.1.3). */
 export function writeOpt(
   out: Uint8Array,
@@ -69,26 +65,4 @@ export function findOption(
 /** Offset just past the option whose code is at `at`. */
 export function optionEnd(wire: Uint8Array, at: number): number {
   return at + OPTION_BYTES + ((wire[at + 2]! << 8) | wire[at + 3]!);
-}
-
-/**
- * Whether the client-subnet option at `at` is one a query may carry (RFC 7871 6): the prefix fits the family, the address has as many octets
- * as the prefix needs and no bits beyond it, and the scope is 0. An unknown family is checked for its octets only.
- */
-export function isEcsQuery(wire: Uint8Array, at: number): boolean {
-  const length = (wire[at + 2]! << 8) | wire[at + 3]!;
-  if (length < 4) return false;
-  const family = (wire[at + 4]! << 8) | wire[at + 5]!;
-  const source = wire[at + 6]!;
-  if (wire[at + 7] !== 0 || length !== 4 + ((source + 7) >> 3)) return false;
-  if (
-    family === ECS_IPV4
-      ? source > 32
-      : family === ECS_IPV6
-        ? source > 128
-        : family === 0 && source > 0
-  )
-    return false;
-  const spare = -source & 7;
-  return spare === 0 || (wire[at + 3 + length]! & ((1 << spare) - 1)) === 0;
 }

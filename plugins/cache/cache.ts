@@ -30,9 +30,6 @@ const REFRESH_LIMIT_MS = 10_000;
 /** After a failed refresh in the background the next one waits at least this long, however often the name is asked for. */
 const REFRESH_PAUSE_MS = 1000;
 
-/** Offset of the source prefix length in a client-subnet option (RFC 7871 section 6). */
-const ECS_SOURCE = 6;
-
 export class CacheHandler implements Handler, RefreshOwner {
   readonly #options: CacheOptions;
   readonly #clock: Clock;
@@ -79,8 +76,7 @@ export class CacheHandler implements Handler, RefreshOwner {
 
   serve(q: Query, next: Next): Answer {
     if (q.opcode !== 0 || !this.#zones.covers(q)) return next(q);
-    // RFC 7871 section 7.1.1: a source prefix length of 0 asks for an answer that is good for everybody.
-    if (q.ecsOffset !== 0 && q.wire[q.ecsOffset + ECS_SOURCE] !== 0) {
+    if (q.ecsFamily !== 0) {
       this.#counts.ecsBypasses.inc();
       return next(q);
     }

@@ -199,7 +199,7 @@ function copyQuestion(from: Query, to: Query, nowMs: number): void {
   to.optOffset = from.optOffset;
   to.udpSize = from.udpSize;
   to.dnssecOk = from.dnssecOk;
-  to.ecsOffset = from.ecsOffset;
+  to.copyEcs(from);
   to.transport = Transport.UDP;
   to.server = from.server;
   to.zone = from.zone;

@@ -57,7 +57,7 @@ export class DedupeHandler implements Handler {
   }
 
   serve(q: Query, next: Next): Answer {
-    if (q.ecsOffset !== 0) return next(q);
+    if (q.ecsFamily !== 0) return next(q);
     const hash = this.#flights.hashOf(q);
     const flight = this.#flights.find(q, hash);
     return flight === undefined ? this.#lead(q, hash, next) : this.#join(flight, q);
@@ -65,7 +65,7 @@ export class DedupeHandler implements Handler {
 
   /** A leader that failed or ran out of time is answered by the server: it never comes back to `#onReply`, or too late. */
   observe(q: Query, reply: Reply): void {
-    if (reply.rcode !== Rcode.SERVFAIL || this.#flights.size === 0 || q.ecsOffset !== 0) return;
+    if (reply.rcode !== Rcode.SERVFAIL || this.#flights.size === 0 || q.ecsFamily !== 0) return;
     const flight = this.#flights.find(q, this.#flights.hashOf(q));
     if (flight !== undefined && flight.leader === q) this.#lose(flight, reply.error);
   }

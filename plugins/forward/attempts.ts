@@ -2,6 +2,8 @@
 //
 //   start -> attempt at an upstream -> its reply        -> settle
 //                                   -> TC over UDP      -> the same upstream over TCP
+//                                   -> client subnet    -> the same upstream without it, once
+//                                      rejected
 //                                   -> FORMERR, NOTIMP  -> the same upstream without EDNS, once
 //                                   -> failure, failover rcode -> attempt at the next upstream, or SERVFAIL
 import {
@@ -10,6 +12,7 @@ import {
   type Counter,
   createReceiveBatch,
   DnsError,
+  dropEcs,
   dropOpt,
   type Exchange,
   type ExchangeOwner,
@@ -19,6 +22,7 @@ import {
   type Query,
   Rcode,
   type Reply,
+  rejectsEcs,
   type Services,
   SOCKETS,
   TIMERS,
@@ -140,6 +144,9 @@ export class Attempts implements ExchangeOwner {
     const isTruncated = ((wire[2] as number) & TC) !== 0;
     if (isTruncated && !x.isStream) {
       this.#retry(x, true);
+    } else if (rejectsEcs(x, wire, length)) {
+      dropEcs(x);
+      this.#retry(x, x.isStream);
     } else if (x.hasOpt && isRefusalOfEdns(wire, rcode)) {
       dropOpt(x);
       x.isPlainRetry = true;
