@@ -31,7 +31,7 @@ import {
   writeQuery,
 } from '../../core/plugin.js';
 import type { InFlightCells } from './health-cells.js';
-import type { Policy } from './policy.js';
+import { createPolicy, type PolicyName } from './policy.js';
 import { NONE_LEFT, PAUSE, Selection } from './selection.js';
 import type { AddressTarget } from './targets.js';
 import { Upstream, type UpstreamOptions } from './upstream.js';
@@ -57,7 +57,7 @@ export interface AttemptOptions {
   readonly isFailFast: boolean;
   /** Bit n is rcode n: the reply is not taken, the next upstream is asked. */
   readonly failoverMask: number;
-  readonly policy: Policy;
+  readonly policy: PolicyName;
   readonly upstream: UpstreamOptions;
 }
 
@@ -96,7 +96,7 @@ export class Attempts implements ExchangeOwner {
     this.#upstreams = createUpstreams(targets, options.upstream, services, this.#exchanges);
     this.#selection = new Selection(
       this.#upstreams,
-      options.policy,
+      createPolicy(options.policy, this.#upstreams, options.readTimeoutMs),
       options.maxAttempts ?? 2 * targets.length,
       options.isFailFast,
       broken,
@@ -140,7 +140,9 @@ export class Attempts implements ExchangeOwner {
     this.#timers.cancel(x.timer);
     x.timer = 0;
     upstream.health.answered();
-    upstream.observe(rcode, this.#clock.nowMs - x.sentMs);
+    const rttMs = this.#clock.nowMs - x.sentMs;
+    upstream.latency(x.isStream).answered(rttMs);
+    upstream.observe(rcode, rttMs);
     const isTruncated = ((wire[2] as number) & TC) !== 0;
     if (isTruncated && !x.isStream) {
       this.#retry(x, true);
@@ -169,7 +171,8 @@ export class Attempts implements ExchangeOwner {
     for (;;) {
       const leftMs = x.deadlineMs - this.#clock.nowMs;
       if (leftMs <= 0 || this.#isStopped) return false;
-      const index = this.#selection.next(x);
+      const isStream = this.#wantsStream(x.query as Query);
+      const index = this.#selection.next(x, isStream);
       if (index === NONE_LEFT) return false;
       if (index === PAUSE) {
         x.timer = this.#timers.start(Math.min(ROUND_PAUSE_MS, leftMs), this.#onTimer, x.index);
@@ -181,7 +184,7 @@ export class Attempts implements ExchangeOwner {
       x.isPlainRetry = false;
       const upstream = this.#upstreams[index] as Upstream;
       writeQuery(x, x.query as Query, !upstream.health.isPlain);
-      const failure = this.#send(x, upstream, this.#wantsStream(x.query as Query));
+      const failure = this.#send(x, upstream, isStream);
       if (failure === Failure.NONE) return true;
       this.#note(x, failure);
     }
@@ -201,6 +204,7 @@ export class Attempts implements ExchangeOwner {
     x.sentMs = nowMs;
     const carrier = upstream.carrier(isStream);
     const failure = carrier.send(x);
+    upstream.latency(x.isStream).sent();
     if (failure !== Failure.NONE) return failure;
     const waitMs = Math.min(this.#options.readTimeoutMs, leftMs);
     x.timer = this.#timers.start(waitMs, this.#onTimer, x.index);
@@ -230,8 +234,14 @@ export class Attempts implements ExchangeOwner {
   #note(x: Exchange, failure: Failure): void {
     x.lastFailure = failure;
     if (failure === Failure.TIMEOUT) x.timedOutMask |= 1 << x.upstream;
-    if (failure === Failure.LIMIT) this.#overloads.inc();
-    else (this.#upstreams[x.upstream] as Upstream).health.failed();
+    const upstream = this.#upstreams[x.upstream] as Upstream;
+    if (failure === Failure.LIMIT) {
+      this.#overloads.inc();
+      upstream.latency(x.isStream).withdrawn();
+    } else {
+      upstream.latency(x.isStream).failed();
+      upstream.health.failed();
+    }
   }
 
   /** Goes on with a deferred query: another attempt, or its error. */

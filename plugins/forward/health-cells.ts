@@ -7,6 +7,7 @@ import {
   releaseCell,
   storeCell,
 } from '../../core/plugin.js';
+import { LATENCY_CELLS } from './latency.js';
 import { MAX_UPSTREAMS } from './policy.js';
 
 /** Cells of one upstream: whose it is (hash of its address), failed probes in a row, suspected since, who probes, without EDNS until. */
@@ -15,7 +16,10 @@ const FAILS = 1;
 const SUSPECT = 2;
 const PROBER = 3;
 const PLAIN = 4;
-const WIDTH = 5;
+/** Behind them, how fast it is: over UDP, then over connections. */
+const DATAGRAMS = 5;
+const STREAMS = DATAGRAMS + LATENCY_CELLS;
+const WIDTH = STREAMS + LATENCY_CELLS;
 
 /** Memory for the upstreams of one *forward* and for the queries that each worker has in flight. */
 export function allocateHealth(workers: number): Int32Array {
@@ -36,6 +40,11 @@ export class HealthCells {
     let at = 0;
     while (!claimCell(cells, at + KEY, hashOf(key))) at += WIDTH;
     this.#at = at;
+  }
+
+  /** Where the cells of its `Latency` begin. */
+  latencyAt(isStream: boolean): number {
+    return this.#at + (isStream ? STREAMS : DATAGRAMS);
   }
 
   /** Probes that failed one after the other since the last success. */
@@ -113,7 +122,7 @@ export class InFlightCells {
 }
 
 /** FNV-1a, never 0. */
-function hashOf(text: string): number {
+export function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return hash | 0 || 1;

@@ -1,6 +1,7 @@
 // Upstreams given by host name: their addresses, looked up once before the first query.
 import { lookup, Resolver } from 'node:dns/promises';
 import { type AddressTarget, type NameTarget, targetText } from './targets.js';
+import { weighted } from './weights.js';
 
 /** How long a name server gets, and how often it is asked again, before the start fails. */
 const LOOKUP_TIMEOUT_MS = 2000;
@@ -25,10 +26,8 @@ export async function resolveTargets(
   return [...unique.values()];
 }
 
-async function resolveName(
-  { name, scheme, port }: NameTarget,
-  servers: readonly string[],
-): Promise<AddressTarget[]> {
+async function resolveName(host: NameTarget, servers: readonly string[]): Promise<AddressTarget[]> {
+  const { name, scheme, port } = host;
   const addresses =
     servers.length === 0 ? await fromSystem(name) : await fromServers(name, servers);
   if (addresses.length === 0) throw new Error(`upstream ${name} has no address`);
@@ -36,7 +35,7 @@ async function resolveName(
   // Sorted, so that every worker has the same order.
   return addresses
     .toSorted()
-    .map((address) => ({ kind: 'address', scheme, address, port, servername }));
+    .map((address) => weighted({ kind: 'address', scheme, address, port, servername }, host));
 }
 
 async function fromSystem(name: string): Promise<string[]> {

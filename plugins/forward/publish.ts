@@ -6,6 +6,7 @@ import { MAX_UPSTREAMS } from './policy.js';
 import { readResolvConf } from './resolv-conf.js';
 import type { ForwardConfig, TlsFiles } from './syntax.js';
 import type { AddressTarget, NameTarget } from './targets.js';
+import { weighted } from './weights.js';
 
 /** PEM texts. */
 export interface TlsTexts {
@@ -25,7 +26,7 @@ export interface Published {
 /** Reads the files that `config` names. Throws an Error for the operator when one is of no use. */
 export function publish(config: ForwardConfig, workers: number): Published {
   const targets = config.to.flatMap((target) =>
-    target.kind === 'file' ? readResolvConf(target.path) : [target],
+    target.kind === 'file' ? readResolvConf(target.path).map((t) => weighted(t, target)) : [target],
   );
   checkCount(targets.length);
   return { targets, tls: readTls(config.tls), cells: allocateHealth(workers) };

@@ -1,7 +1,7 @@
 // Hot path. Which upstream a query is sent to next: those trusted first, then those suspected, never again one that let this query time out.
-import type { Counter, Exchange } from '../../core/plugin.js';
+import type { Counter, Exchange, Query } from '../../core/plugin.js';
 import { randomBelow } from '../../core/plugin.js';
-import type { Policy } from './policy.js';
+import type { Policy } from './candidate.js';
 import type { Upstream } from './upstream.js';
 
 /** No upstream is left for this query. */
@@ -35,13 +35,15 @@ export class Selection {
     this.#broken = broken;
   }
 
-  /** Index of the upstream for the next attempt, NONE_LEFT or PAUSE. */
-  next(x: Exchange): number {
+  /** Index of the upstream for the next attempt, over UDP or a connection, NONE_LEFT or PAUSE. */
+  next(x: Exchange, isStream: boolean): number {
     if (this.#isSpent(x)) return NONE_LEFT;
     const candidates = this.#best(this.#all & ~x.triedMask);
-    if (candidates !== 0) return this.#policy.pick(candidates, x.attempts === 0);
+    if (candidates !== 0) {
+      return this.#policy.pick(candidates, x.query as Query, x.attempts === 0, isStream);
+    }
     if (x.triedMask === 0) return this.#anyOfTheDown();
-    return this.#nextRound(x);
+    return this.#nextRound(x, isStream);
   }
 
   /** Whether another upstream than those tried could be asked: it is up, and attempts are left. */
@@ -60,11 +62,12 @@ export class Selection {
   }
 
   /** Those that failed at once may be asked again; those that cost a time-out are not. */
-  #nextRound(x: Exchange): number {
+  #nextRound(x: Exchange, isStream: boolean): number {
     const candidates = this.#best(this.#all & ~x.timedOutMask);
     if (candidates === 0) return NONE_LEFT;
     x.triedMask = x.timedOutMask;
-    return this.#maxAttempts === 0 ? PAUSE : this.#policy.pick(candidates, false);
+    if (this.#maxAttempts === 0) return PAUSE;
+    return this.#policy.pick(candidates, x.query as Query, false, isStream);
   }
 
   /** Of these the ones that are trusted, else those that are at least not down. */

@@ -27,7 +27,7 @@ const DEFAULTS = {
   read_timeout: 2000,
   tls: undefined,
   tls_servername: '',
-  policy: 'random',
+  policy: 'fastest',
   health_check: [500, { recursionDesired: true, domain: Uint8Array.of(0) }],
   max_concurrent: 0,
   next: [],
@@ -56,6 +56,7 @@ const properties = [
   ['max_fails 0', { max_fails: 0 }],
   ['max_connect_attempts 0', { max_connect_attempts: 0 }],
   ['read_timeout 500ms', { read_timeout: 500 }],
+  ['policy hash', { policy: 'hash' }],
   ['policy round_robin', { policy: 'round_robin' }],
   ['policy random\npolicy sequential', { policy: 'sequential' }],
   [
@@ -128,6 +129,20 @@ for (const [text, want] of targets) {
   });
 }
 
+test('forward syntax: weight=N belongs to the upstream before it', (t) => {
+  const folder = tempFolder();
+  t.after(() => folder.remove());
+  const file = folder.write('resolv.conf', 'nameserver 192.0.2.7\nnameserver 192.0.2.8\n');
+  const text = `forward . 192.0.2.1 weight=3 192.0.2.2 ${file} weight=2`;
+  const { targets } = publishForward(text, 1) as {
+    targets: readonly { address: string; weight?: number }[];
+  };
+  assert.deepEqual(
+    targets.map(({ address, weight }) => `${address} ${weight}`),
+    ['192.0.2.1 3', '192.0.2.2 undefined', '192.0.2.7 2', '192.0.2.8 2'],
+  );
+});
+
 const WANT_TARGET =
   'want IP[:PORT], tls://IP[%SERVERNAME][:PORT], https://IP[:PORT], a host name or a resolv.conf file';
 
@@ -162,9 +177,18 @@ const errors = [
     `forward . ${'192.0.2.1 '.repeat(16)}`,
     '1: forward: 16 upstreams are too many, want at most 15',
   ],
+  ['forward . weight=2', '1: forward: "weight=2" follows no upstream'],
+  [
+    'forward . 192.0.2.1 weight=101',
+    '1: forward: "weight=101" is not a weight, want weight=1..100',
+  ],
+  [
+    'forward . 192.0.2.1 weight=2 {\npolicy sequential\n}',
+    '2: forward: sequential has no use for weight, want another policy',
+  ],
   [
     'forward . 192.0.2.1 {\npolicy best\n}',
-    '2: forward: unknown policy "best", want random, round_robin, sequential',
+    '2: forward: unknown policy "best", want fastest, random, round_robin, sequential, hash',
   ],
   [
     'forward . 192.0.2.1 {\nmax_age 5s\n}',

@@ -1,7 +1,6 @@
 // The *forward* directive: every occurrence is a step of its own, in written order.
 import { createTlsContext, definePlugin, type Services } from '../../core/plugin.js';
 import { Forward, type ForwardOptions } from './forward.js';
-import { createPolicy } from './policy.js';
 import { type Published, publish } from './publish.js';
 import { type ForwardConfig, forwardSyntax, rcodeMask } from './syntax.js';
 
@@ -38,7 +37,7 @@ function optionsOf(config: ForwardConfig, { targets, tls, cells }: Published): F
     failoverMask: rcodeMask(config.failover),
     nextMask: rcodeMask(config.next),
     isNextOnNodata: config.next_on_nodata,
-    policy: createPolicy(config.policy),
+    policy: config.policy,
     upstream: {
       cells,
       health: { maxFails: config.max_fails, intervalMs, ...probe },

@@ -25,6 +25,7 @@ import {
 import { POLICY_NAMES, type PolicyName } from './policy.js';
 import { readResolvConf } from './resolv-conf.js';
 import { isServername, parseTarget, targetText } from './targets.js';
+import { withWeights } from './weights.js';
 
 /** TO arguments of one *forward*; CoreDNS's limit. */
 const MAX_TARGETS = 15;
@@ -52,7 +53,7 @@ const DEFAULT_PROBE: ProbeOptions = { recursionDesired: true, domain: ROOT };
 export const forwardSyntax = directive({
   args: {
     from: value((text) => zonesOfArgument(text), 'a zone name or network'),
-    to: value(parseTarget, 'an upstream').list(),
+    to: withWeights(value(parseTarget, 'an upstream').list()),
   },
   block: {
     except: zones({ min: 1 }).or([]),
@@ -66,7 +67,7 @@ export const forwardSyntax = directive({
     read_timeout: duration({ min: 1 }).or(2000),
     tls: custom(parseTlsFiles).optional(),
     tls_servername: value(parseServername, 'the name in a certificate').or(''),
-    policy: value(parsePolicy, 'a policy').or('random'),
+    policy: value(parsePolicy, 'a policy').or('fastest'),
     health_check: tuple(duration(), custom(parseProbe)).or([500, DEFAULT_PROBE] as const),
     max_concurrent: integer({ min: 0 }).or(0),
     next: value(parseNextRcode, 'an rcode').list().or([]),
@@ -84,6 +85,9 @@ export const forwardSyntax = directive({
     // Only files can name nothing, and one of them alone does no harm.
     if (config.to.every((target) => target.kind === 'file' && namesNothing(target.path))) {
       return 'no upstream is left: the files name no nameserver';
+    }
+    if (config.policy === 'sequential' && config.to.some(({ weight }) => weight !== undefined)) {
+      return { at: 'policy', message: 'sequential has no use for weight, want another policy' };
     }
     if (config.max_age > 0 && config.max_age < config.expire) {
       return { at: 'max_age', message: 'max_age is shorter than expire, want at least as long' };

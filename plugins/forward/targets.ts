@@ -20,12 +20,15 @@ export interface AddressTarget {
   readonly port: number;
   /** Name in its certificate when written behind the address, else ''. */
   readonly servername: string;
+  /** When written behind it. */
+  readonly weight?: number;
 }
 
 /** A file whose nameserver lines are upstreams. */
 export interface FileTarget {
   readonly kind: 'file';
   readonly path: string;
+  readonly weight?: number;
 }
 
 /** A host whose addresses are upstreams. */
@@ -34,6 +37,7 @@ export interface NameTarget {
   readonly scheme: Scheme;
   readonly name: string;
   readonly port: number;
+  readonly weight?: number;
 }
 
 export type Target = AddressTarget | FileTarget | NameTarget;

@@ -12,10 +12,13 @@ import {
   type Services,
   TIMERS,
 } from '../../core/plugin.js';
+import type { Candidate } from './candidate.js';
 import { type CarrierOptions, type Carriers, createCarriers } from './carriers.js';
 import { Health, type HealthOptions } from './health.js';
-import { HealthCells } from './health-cells.js';
+import { HealthCells, hashOf } from './health-cells.js';
+import { Latency } from './latency.js';
 import { type AddressTarget, addressWithPort, targetText } from './targets.js';
+import { DEFAULT_WEIGHT } from './weights.js';
 
 /** Upper bounds in seconds: 0.25 ms doubling, as CoreDNS has them. */
 const DURATION_BUCKETS = Array.from({ length: 16 }, (_, i) => 0.00025 * 2 ** i);
@@ -34,13 +37,17 @@ export interface UpstreamOptions extends CarrierOptions {
   readonly forceTcp: boolean;
 }
 
-export class Upstream {
+export class Upstream implements Candidate {
   /** With its scheme: for messages. */
   readonly text: string;
+  readonly weight: number;
+  readonly seed: number;
   readonly health: Health;
   readonly timeoutError: DnsError;
   readonly networkError: DnsError;
   readonly answerError: DnsError;
+  readonly #datagrams: Latency;
+  readonly #streams: Latency;
   readonly #carriers: Carriers;
   readonly #durations: readonly Histogram[];
   readonly #services: Services;
@@ -56,6 +63,8 @@ export class Upstream {
   ) {
     const to = addressWithPort(target);
     this.text = targetText(target);
+    this.weight = target.weight ?? DEFAULT_WEIGHT;
+    this.seed = hashOf(this.text);
     this.#services = services;
     this.timeoutError = new DnsError('ERR_UPSTREAM_TIMEOUT', this.text);
     this.networkError = new DnsError('ERR_UPSTREAM_NETWORK', this.text);
@@ -66,6 +75,8 @@ export class Upstream {
     const onError = (error: Error): void => this.#logOnce(log, error);
     this.#carriers = createCarriers(target, options, services, exchanges, receiveBatch, onError);
     const cells = new HealthCells(options.cells, this.text, worker);
+    this.#datagrams = new Latency(options.cells, cells.latencyAt(false), clock);
+    this.#streams = new Latency(options.cells, cells.latencyAt(true), clock);
     const failures = metrics.counter(
       '/proxy_healthcheck_failures_total',
       'Probes of an upstream that failed.',
@@ -88,6 +99,11 @@ export class Upstream {
   carrier(isStream: boolean): Carrier {
     const { udp, stream } = this.#carriers;
     return isStream || udp === undefined ? stream : udp;
+  }
+
+  /** How fast it is over UDP, if it is asked so, or over connections. */
+  latency(isStream: boolean): Latency {
+    return isStream || this.isStreamOnly ? this.#streams : this.#datagrams;
   }
 
   /** Notes how long a reply with this rcode took. */
