@@ -101,6 +101,7 @@ export {
   readName,
   skipName,
 } from './wire/name.js';
+export { type PresentedRecord, presentRecords } from './wire/presentation.js';
 export { shiftPointers } from './wire/rdata.js';
 export { addDecoded } from './wire/records.js';
 export { addressOffset, addressText, familyOf, parseAddress } from './wire/sockaddr.js';

@@ -91,12 +91,13 @@ function scopeOf(a: Uint8Array): number {
   return low + a[SCOPE_AT + 3]! * 0x1000000;
 }
 
-function v4Text(a: Uint8Array, at: number): string {
+/** Four bytes as text. */
+export function v4Text(a: Uint8Array, at: number): string {
   return `${a[at]}.${a[at + 1]}.${a[at + 2]}.${a[at + 3]}`;
 }
 
-/** RFC 5952 section 4: lower-case hexadecimal, no leading zeros, the first longest run of two or more zero groups as `::`. */
-function v6Text(a: Uint8Array, at: number): string {
+/** Sixteen bytes as text (RFC 5952 section 4): lower-case hexadecimal, no leading zeros, the first longest run of two or more zero groups as `::`. */
+export function v6Text(a: Uint8Array, at: number): string {
   let zerosAt = -1;
   let zeros = 1;
   for (let i = 0; i < 8; i++) {
