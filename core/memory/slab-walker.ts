@@ -1,6 +1,13 @@
 // Going through all entries of a slab, for snapshots, listings and flushes. Takes no lock: writers go on, and each entry is copied whole or not at all.
-import { Blocks } from './blocks.js';
-import { ENTRY_WORDS, HEADER_WORDS, INLINE_WORDS, type SlabGeometry } from './geometry.js';
+import { Blocks, blocksFor } from './blocks.js';
+import {
+  BLOCK_WORDS,
+  ENTRY_WORDS,
+  HEADER_WORDS,
+  INLINE_WORDS,
+  type SlabGeometry,
+  WORD_BYTES,
+} from './geometry.js';
 import { readVersion, validate } from './seqlock.js';
 import { Entry, META_WORDS, Shard } from './shard.js';
 import { copyWords } from './words.js';
@@ -44,6 +51,11 @@ export class SlabWalker {
     this.#geometry = geometry;
     this.#blocks = new Blocks(this.#words, geometry);
     this.shards = geometry.shards;
+  }
+
+  /** Bytes that the entry takes. */
+  get usedBytes(): number {
+    return (ENTRY_WORDS + blocksFor(this.bodyWords) * BLOCK_WORDS) * WORD_BYTES;
   }
 
   /** Goes to the beginning of shard number `shard`, below `shards`. */

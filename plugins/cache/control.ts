@@ -2,17 +2,21 @@
 import { randomInt } from 'node:crypto';
 import {
   type Clock,
+  COMMANDS,
   CONTROL_OWNER,
   type Control,
   type ControlServices,
   type Gauge,
   type Logger,
+  METRIC_SOURCE,
   minSlabBytes,
   SlabWriter,
   slabBytes,
   slabGeometry,
 } from '../../core/plugin.js';
+import { CACHE_HELP, CacheCommands } from './commands.js';
 import { typeLabels } from './counts.js';
+import { CacheInspector } from './inspect.js';
 import type { CacheMemory } from './options.js';
 import { tickOf } from './ticks.js';
 
@@ -84,6 +88,7 @@ export class CacheControl implements Control {
       halfOf(new SlabWriter(memory, success, CONTROL_OWNER), 'success', zones, services),
       halfOf(new SlabWriter(memory, denial, CONTROL_OWNER), 'denial', zones, services),
     ];
+    services.get(COMMANDS).add('cache', CACHE_HELP, this.#commands(zones, services).run);
   }
 
   onStart(): void {
@@ -99,6 +104,17 @@ export class CacheControl implements Control {
     let seized = 0;
     for (const { writer } of this.#halves) seized += writer.seize(worker + 1);
     if (seized > 0) this.#log.warning(`worker ${worker} ended while it wrote: a part was emptied`);
+  }
+
+  #commands(zones: readonly string[], services: ControlServices): CacheCommands {
+    const { block, servers, clock } = services;
+    const now = (): number => tickOf(clock.nowMs);
+    return new CacheCommands(
+      new CacheInspector(this.published, block.fingerprint, now),
+      { zones: zones.join(','), view: block.view },
+      block.listeners.map((i) => servers[i] ?? ''),
+      () => services.get(METRIC_SOURCE),
+    );
   }
 
   /** One period's work; the timer calls it. */

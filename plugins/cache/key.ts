@@ -5,9 +5,9 @@ import { Hasher, type Query, type SlabKey } from '../../core/plugin.js';
  * Bits of the key beside the name's length: what the answer depends on besides name, type and class. RD is among them because an answer to a
  * query without it may be a referral, which nobody who wants recursion should get.
  */
-const DNSSEC_OK = 1;
-const CHECKING_DISABLED = 2;
-const RECURSION_DESIRED = 4;
+export const DNSSEC_OK = 1;
+export const CHECKING_DISABLED = 2;
+export const RECURSION_DESIRED = 4;
 
 /** Words that the folded name of a query has room for. */
 const NAME_WORDS = 64;

@@ -14,6 +14,7 @@ import {
   ask,
   type DecodedReply,
   FakeClock,
+  type FakeCommands,
   type FakeMetrics,
   FakeTimers,
   fakeServices,
@@ -46,6 +47,8 @@ export class CacheBench {
   readonly metrics: FakeMetrics;
   readonly control: CacheControl;
   readonly controlMetrics: FakeMetrics;
+  /** Commands of the main-thread part. */
+  readonly commands: FakeCommands;
   readonly lines: readonly string[];
   readonly handler: CacheHandler;
   /** Queries that reached the upstream. */
@@ -60,6 +63,7 @@ export class CacheBench {
     this.timers = new FakeTimers(this.clock);
     const control = fakeServices({ clock: this.clock, block: options.block ?? {} });
     this.controlMetrics = control.metrics;
+    this.commands = from?.commands ?? control.commands;
     this.control =
       from?.control ?? new CacheControl(sizesOf(this.#config), this.#config.zones, control);
     this.#shared = { clock: this.clock, control: this.control };
