@@ -14,6 +14,7 @@ export const ORDER: readonly { readonly name: string; readonly why: string }[] =
   { name: 'errors', why: 'behind prometheus and in front of all that can fail' },
   { name: 'log', why: 'behind errors, as in CoreDNS; sees replies from the cache as well' },
   { name: 'cache', why: 'in front of all that costs time' },
+  { name: 'negative', why: 'part of cache: no step of the chain' },
   { name: 'dedupe', why: 'behind cache: only misses are worth joining; in front of forward' },
   { name: 'forward', why: 'behind dedupe, so that one question is asked once' },
   { name: 'whoami', why: 'last: it answers everything that comes this far' },

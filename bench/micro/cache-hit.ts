@@ -27,6 +27,8 @@ const NAME_WORDS = 7;
 /** Far enough from one name to the next that the last one's memory is of no help. */
 const STRIDE = 7919;
 
+const NO_PARTS = new Map<string, unknown>();
+
 const next = (): never => {
   throw new Error('a miss');
 };
@@ -60,7 +62,11 @@ function filledCache(names: number): CacheHandler {
   const text = `cache {\n success ${Math.ceil(names * 1.1)}\n}`;
   const config = parseDirective(cache, text)[0] as CacheConfig;
   const services = fakeServices({ clock: new FakeClock() });
-  const handler = new CacheHandler(optionsOf(config), allocateCache(sizesOf(config)), services);
+  const handler = new CacheHandler(
+    optionsOf(config, NO_PARTS),
+    allocateCache(sizesOf(config, NO_PARTS)),
+    services,
+  );
   for (let i = 0; i < names; i++) {
     const q = makeQuery(nameOf(i), 'A');
     void handler.serve(q, (q) => replyFrom(q, { answers: answersTo(q) }));

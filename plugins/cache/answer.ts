@@ -1,5 +1,6 @@
 // Hot path. Gives an entry to a client: copied out of the slab, with the TTLs of now.
 import { Ede, type Query, Rcode, type Reply } from '../../core/plugin.js';
+import { Kind } from './classify.js';
 import { HEADER_WORDS, hasExtendedError, messageLength, Scratch, ttlCount } from './entry.js';
 import type { Region } from './region.js';
 import { ageTtls, setTtls } from './ttl.js';
@@ -26,7 +27,7 @@ export function freshReply(region: Region, q: Query, keepTtl: boolean): Reply | 
   if (!keepTtl && age > 0) ageTtls(bytes, words, listAt, count, age);
   const reply = q.replyWire(bytes, length, 0);
   if (hasExtendedError(region.shape)) addExtendedError(reply, q, listAt + ((count + 1) >> 1));
-  else if (reply.rcode === Rcode.SERVFAIL) reply.ede = Ede.CACHED_ERROR;
+  else if (region.kind === Kind.FAILURE) reply.ede = Ede.CACHED_ERROR;
   return reply;
 }
 

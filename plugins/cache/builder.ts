@@ -123,7 +123,8 @@ export class EntryBuilder {
   #putExtendedError(reply: Reply, layout: Layout, at: number): number {
     const { words, bytes } = this.#scratch;
     const textAt = (at + 1) * 4;
-    if (reply.ede >= 0) {
+    // What this server itself says of a failure, it says of the first one only: later it is a cached one.
+    if (reply.ede >= 0 && reply.error === undefined) {
       const room = bytes.subarray(textAt, textAt + MAX_EDE_TEXT_BYTES);
       const { written } = encoder.encodeInto(reply.edeText, room);
       words[at] = (reply.ede << 16) | written;

@@ -114,7 +114,7 @@ const cases: readonly Case[] = [
   },
   { name: 'SERVFAIL', packet: { flags: SERVFAIL }, want: 'FAILURE' },
   { name: 'NOTIMP', packet: { flags: Rcode.NOTIMP }, want: 'FAILURE' },
-  { name: 'REFUSED', packet: { flags: Rcode.REFUSED }, want: 'UNUSABLE' },
+  { name: 'REFUSED', packet: { flags: Rcode.REFUSED }, want: 'FAILURE' },
   { name: 'FORMERR', packet: { flags: Rcode.FORMERR }, want: 'UNUSABLE' },
   {
     name: 'an rcode whose upper bits are in OPT',

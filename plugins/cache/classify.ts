@@ -21,7 +21,7 @@ export const Kind = {
   REFERRAL: 3,
   /** NXDOMAIN or NODATA with SOA (RFC 2308). */
   DENIAL: 4,
-  /** SERVFAIL or NOTIMP. */
+  /** SERVFAIL, NOTIMP or REFUSED. */
   FAILURE: 5,
   /** Would be kept, but is for another question. */
   MISMATCH: 6,
@@ -60,6 +60,7 @@ function kindOf(reply: Reply, q: Query, layout: Layout, wallSeconds: number): Ki
       return hasSoa && layout.answers === 0 ? Kind.DENIAL : Kind.PASSING;
     case Rcode.SERVFAIL:
     case Rcode.NOTIMP:
+    case Rcode.REFUSED:
       return Kind.FAILURE;
     default:
       return Kind.UNUSABLE;

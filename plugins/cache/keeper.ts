@@ -1,5 +1,6 @@
 // Hot path for misses. Keeps replies: which half they belong to, for how long, and what they displace.
 import { BUSY, type Query, type Reply, ZoneSet } from '../../core/plugin.js';
+import { isKeptFailure } from '../negative/failures.js';
 import { EntryBuilder } from './builder.js';
 import { Kind } from './classify.js';
 import type { CacheCounts, ServerCounts } from './counts.js';
@@ -25,6 +26,8 @@ export class Keeper {
   readonly #noSuccess: ZoneSet;
   readonly #noDenial: ZoneSet;
   readonly #failureTtl: TtlLimits;
+  readonly #minFailureTicks: number;
+  readonly #maxFailureTicks: number;
   readonly #builder = new EntryBuilder();
 
   /** `key` is set to the query's before each call. */
@@ -42,8 +45,11 @@ export class Keeper {
     this.#counts = counts;
     this.#noSuccess = new ZoneSet(options.success.disabled);
     this.#noDenial = new ZoneSet(options.denial.disabled);
-    const seconds = Math.floor(options.failureMs / 1000);
+    const { minMs, maxMs } = options.failures ?? { minMs: 0, maxMs: 0 };
+    const seconds = Math.floor(minMs / 1000);
     this.#failureTtl = { min: seconds, max: seconds };
+    this.#minFailureTicks = ticksOfMs(minMs);
+    this.#maxFailureTicks = ticksOfMs(maxMs);
   }
 
   /** Keeps a reply to `q` of this kind, at tick `now`, if it is one to be kept. Returns it with its TTLs as they were kept. */
@@ -52,26 +58,40 @@ export class Keeper {
     const limits = this.#limitsOf(kind);
     const builder = this.#builder;
     if (!builder.build(reply, q, kind, limits)) return reply;
-    const lifetime =
-      kind === Kind.FAILURE ? ticksOfMs(this.#options.failureMs) : ticksOfSeconds(builder.ttl);
+    const lifetime = kind === Kind.FAILURE ? this.#failureTicks(now) : ticksOfSeconds(builder.ttl);
     if (lifetime > 0) this.#store(q, kind, lifetime, now);
     return builder.hasChanged ? withKeptTtls(reply, q, kind, limits) : reply;
   }
 
   #isKept(reply: Reply, q: Query, kind: Kind): boolean {
-    // An error of this server, no upstream at hand for instance, says nothing about the name.
-    if (reply.error !== undefined) return false;
+    const { failures } = this.#options;
     switch (kind) {
       case Kind.ANSWER:
       case Kind.REFERRAL:
         return !this.#noSuccess.covers(q);
       case Kind.FAILURE:
-        return this.#options.failureMs > 0 && !this.#noDenial.covers(q);
+        return (
+          failures !== undefined && isKeptFailure(reply, failures) && !this.#noDenial.covers(q)
+        );
       case Kind.DENIAL:
         return !this.#noDenial.covers(q);
       default:
         return false;
     }
+  }
+
+  /**
+   * How long a failure is kept: twice as long as the one before, if that is remembered. It is for as long again as it was kept, so that a question
+   * that nobody asked meanwhile begins anew.
+   */
+  #failureTicks(now: number): number {
+    const denial = this.#denial;
+    const isRepeated =
+      denial.recall(this.#key, now) &&
+      denial.kind === Kind.FAILURE &&
+      denial.age < 2 * denial.lifetime;
+    if (!isRepeated) return this.#minFailureTicks;
+    return Math.min(2 * denial.lifetime, this.#maxFailureTicks);
   }
 
   #limitsOf(kind: Kind): TtlLimits {
@@ -87,7 +107,8 @@ export class Keeper {
     const { meta, body, bodyWords } = this.#builder;
     meta[Meta.STORED] = now;
     meta[Meta.LIFETIME] = lifetime;
-    const deadline = (now + lifetime + region.staleTicksFor(kind)) | 0;
+    const kept = kind === Kind.FAILURE ? lifetime : region.staleTicksFor(kind);
+    const deadline = (now + lifetime + kept) | 0;
     const evicted = region.writer.insert(this.#key, meta, body, bodyWords, deadline, now);
     const counts = this.#counts.servers[q.server] as ServerCounts;
     if (evicted > 0) (isDenial ? counts.denial : counts.success).evictions.inc(evicted);
@@ -99,6 +120,8 @@ export class Keeper {
 
   /** Whether the entry that `region` found stays in place of the one built. */
   #isToStay(region: Region, kind: Kind, found: Freshness): boolean {
+    // What is known of a name is better than that it could not be asked for, and clients that failed together count as one.
+    if (kind === Kind.FAILURE) return true;
     if (this.#prefersPositive && kind === Kind.REFERRAL && region.kind === Kind.ANSWER) return true;
     // Every client that waited for one reply comes here with it.
     return found === Freshness.FRESH && region.age === 0 && isSame(region, this.#builder.meta);

@@ -1,5 +1,6 @@
 // What the handler is told: the configuration in the units it works with, and the memory that all workers share.
 import type { SlabGeometry } from '../../core/plugin.js';
+import type { FailureOptions } from '../negative/failures.js';
 import type { TtlLimits } from './ttl.js';
 
 /** The cache's shared memory, made in the main thread. */
@@ -44,8 +45,8 @@ export interface CacheOptions {
   readonly zones: readonly string[];
   readonly success: TypeOptions;
   readonly denial: TypeOptions;
-  /** How long SERVFAIL and NOTIMP are kept, 0 for not at all. */
-  readonly failureMs: number;
+  /** Undefined when no failures are kept. */
+  readonly failures: FailureOptions | undefined;
   readonly keepTtl: boolean;
   readonly prefetch: PrefetchOptions | undefined;
   readonly stale: StaleOptions | undefined;

@@ -57,6 +57,16 @@ export class Region {
     return Freshness.ABSENT;
   }
 
+  /** Loads kind, age and lifetime of a key's entry, however old; false when there is none. */
+  recall(key: SlabKey, now: number): boolean {
+    const { reader } = this;
+    if (!reader.find(key)) return false;
+    this.shape = reader.meta(Meta.SHAPE);
+    this.lifetime = reader.meta(Meta.LIFETIME);
+    this.age = Math.max((now - reader.meta(Meta.STORED)) | 0, 0);
+    return reader.isWhole;
+  }
+
   /** Ticks that an entry of this kind may be used past its time; a failure is never. */
   staleTicksFor(kind: Kind): number {
     return kind === Kind.FAILURE ? 0 : this.#staleTicks;

@@ -13,11 +13,13 @@ import type { CacheMemory, CacheOptions } from './options.js';
 import cache, { optionsOf } from './setup.js';
 import type { CacheConfig } from './syntax.js';
 
+const SERVFAIL_5S = { minMs: 5000, maxMs: 5000, isForAll: false };
+
 const DEFAULTS: CacheOptions = {
   zones: ['.'],
   success: { ttl: { min: 5, max: 3600 }, disabled: [] },
   denial: { ttl: { min: 5, max: 1800 }, disabled: [] },
-  failureMs: 5000,
+  failures: SERVFAIL_5S,
   keepTtl: false,
   prefetch: undefined,
   stale: undefined,
@@ -60,8 +62,12 @@ const cases: readonly { name: string; text: string; want: Partial<CacheOptions> 
       denial: { ttl: { min: 2, max: 15 }, disabled: [] },
     },
   },
-  { name: 'servfail', text: 'cache {\n servfail 1m\n}', want: { failureMs: 60_000 } },
-  { name: 'no servfail', text: 'cache {\n servfail 0\n}', want: { failureMs: 0 } },
+  {
+    name: 'servfail',
+    text: 'cache {\n servfail 1m\n}',
+    want: { failures: { ...SERVFAIL_5S, minMs: 60_000, maxMs: 60_000 } },
+  },
+  { name: 'no servfail', text: 'cache {\n servfail 0\n}', want: { failures: undefined } },
   { name: 'keepttl', text: 'cache {\n keepttl\n}', want: { keepTtl: true } },
   {
     name: 'disable without zones is for all',
@@ -109,7 +115,7 @@ const cases: readonly { name: string; text: string; want: Partial<CacheOptions> 
 ];
 for (const c of cases) {
   test(`cache syntax: ${c.name}`, () => {
-    assert.deepEqual(optionsOf(configOf(c.text)), { ...DEFAULTS, ...c.want });
+    assert.deepEqual(optionsOf(configOf(c.text), new Map()), { ...DEFAULTS, ...c.want });
   });
 }
 

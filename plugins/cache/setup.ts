@@ -1,20 +1,24 @@
 // The *cache* directive.
-import { definePlugin, type Services } from '../../core/plugin.js';
+import { definePlugin, type Parts, type Services } from '../../core/plugin.js';
+import { ALL_FAILURES, type FailureOptions, onlyServfail } from '../negative/failures.js';
+import type { NegativeConfig } from '../negative/syntax.js';
 import { CacheHandler } from './cache.js';
 import { allocateCache, CacheControl, type CacheSizes } from './control.js';
 import type { CacheMemory, CacheOptions } from './options.js';
-import { type CacheConfig, cacheSyntax, capacityOf, ttlsOf } from './syntax.js';
+import { type CacheConfig, cacheSyntax, capacityOf, FAILURE_MS, ttlsOf } from './syntax.js';
+import type { TtlLimits } from './ttl.js';
 
 export default definePlugin({
   name: 'cache',
   syntax: cacheSyntax,
   setup: (config, services) =>
-    new CacheHandler(optionsOf(config), memoryOf(config, services), services),
-  control: (config, services) => new CacheControl(sizesOf(config), config.zones, services),
+    new CacheHandler(optionsOf(config, services.block.parts), memoryOf(config, services), services),
+  control: (config, services) =>
+    new CacheControl(sizesOf(config, services.block.parts), config.zones, services),
 });
 
-/** The configuration in the units the handler works with. */
-export function optionsOf(config: CacheConfig): CacheOptions {
+/** The configuration, its own and that of its parts, in the units the handler works with. */
+export function optionsOf(config: CacheConfig, parts: Parts): CacheOptions {
   const { prefetch, serve_stale, disable } = config;
   const [amount, maxPauseMs, percent] = prefetch;
   const disabled = (type: string): readonly string[] =>
@@ -22,8 +26,8 @@ export function optionsOf(config: CacheConfig): CacheOptions {
   return {
     zones: config.zones,
     success: { ttl: ttlsOf(config, 'success'), disabled: disabled('success') },
-    denial: { ttl: ttlsOf(config, 'denial'), disabled: disabled('denial') },
-    failureMs: config.servfail,
+    denial: { ttl: denialTtls(config, negativeOf(parts)), disabled: disabled('denial') },
+    failures: failuresOf(config, negativeOf(parts)),
     keepTtl: config.keepttl,
     prefetch: amount === 0 ? undefined : { amount, maxPauseMs, percent },
     stale:
@@ -34,11 +38,37 @@ export function optionsOf(config: CacheConfig): CacheOptions {
 }
 
 /** Entries and bytes as configured. */
-export function sizesOf({ success, denial, size }: CacheConfig): CacheSizes {
-  return { success: capacityOf(success[0]), denial: capacityOf(denial[0]), sizeBytes: size };
+export function sizesOf({ success, denial, size }: CacheConfig, parts: Parts): CacheSizes {
+  const denials = negativeOf(parts)?.capacity ?? denial[0];
+  return { success: capacityOf(success[0]), denial: capacityOf(denials), sizeBytes: size };
+}
+
+function negativeOf(parts: Parts): NegativeConfig | undefined {
+  return parts.get('negative') as NegativeConfig | undefined;
+}
+
+/** What *negative* says goes before what *cache* itself says. */
+function denialTtls(config: CacheConfig, negative: NegativeConfig | undefined): TtlLimits {
+  if (negative?.ttl === undefined) return ttlsOf(config, 'denial');
+  const [minMs, maxMs] = negative.ttl;
+  return { min: Math.ceil(minMs / 1000), max: Math.floor(maxMs / 1000) };
+}
+
+function failuresOf(
+  { servfail }: CacheConfig,
+  negative: NegativeConfig | undefined,
+): FailureOptions | undefined {
+  if (negative?.failures === null) return undefined;
+  if (negative?.failures !== undefined) return { ...negative.failures, isForAll: true };
+  if (servfail === 0) return undefined;
+  if (negative === undefined) return onlyServfail(servfail ?? FAILURE_MS);
+  return servfail === undefined ? ALL_FAILURES : { ...onlyServfail(servfail), isForAll: true };
 }
 
 function memoryOf(config: CacheConfig, services: Services): CacheMemory {
   // Without a control part (a handler by itself) the memory is the worker's own.
-  return (services.published as CacheMemory | undefined) ?? allocateCache(sizesOf(config));
+  return (
+    (services.published as CacheMemory | undefined) ??
+    allocateCache(sizesOf(config, services.block.parts))
+  );
 }

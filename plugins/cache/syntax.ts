@@ -39,7 +39,7 @@ const DENIAL_TTL = 1800;
 const LEAST_TTL = 5;
 
 /** CoreDNS's limits and defaults. */
-const FAILURE_MS = 5000;
+export const FAILURE_MS = 5000;
 const MAX_FAILURE_MS = 300_000;
 const MAX_PAUSE_MS = 60_000;
 const PERCENT = 10;
@@ -76,7 +76,7 @@ export const cacheSyntax = directive({
     ).or([0, MAX_PAUSE_MS, PERCENT] as const),
     serve_stale: custom(parseStale).optional(),
     serve_stale_policy: oneOf('prefer_positive').optional(),
-    servfail: duration({ max: MAX_FAILURE_MS }).or(FAILURE_MS),
+    servfail: duration({ max: MAX_FAILURE_MS }).optional(),
     disable: tuple(oneOf('success', 'denial').named('TYPE'), zones({ otherwise: ['.'] })).many(),
     keepttl: flag(),
   },

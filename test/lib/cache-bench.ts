@@ -28,6 +28,7 @@ import { CacheControl } from '../../plugins/cache/control.js';
 import type { CacheMemory } from '../../plugins/cache/options.js';
 import cache, { optionsOf, sizesOf } from '../../plugins/cache/setup.js';
 import type { CacheConfig } from '../../plugins/cache/syntax.js';
+import negative from '../../plugins/negative/setup.js';
 
 /** Time of day that signatures are judged by. */
 export const WALL_SECONDS = 1_700_000_000;
@@ -38,6 +39,11 @@ export type Says = (q: Query) => Packet | Answer;
 export interface WorkerOptions {
   readonly block?: Partial<BlockInfo>;
   readonly worker?: number;
+}
+
+/** A block whose *negative* says this. */
+export function withNegative(text = 'negative'): WorkerOptions {
+  return { block: { parts: new Map([['negative', parseDirective(negative, text)[0]]]) } };
 }
 
 /** One cache, its main-thread part and one worker; `another` makes more workers. */
@@ -65,7 +71,8 @@ export class CacheBench {
     this.controlMetrics = control.metrics;
     this.commands = from?.commands ?? control.commands;
     this.control =
-      from?.control ?? new CacheControl(sizesOf(this.#config), this.#config.zones, control);
+      from?.control ??
+      new CacheControl(sizesOf(this.#config, control.block.parts), this.#config.zones, control);
     this.#shared = { clock: this.clock, control: this.control };
     const services = fakeServices({
       clock: this.clock,
@@ -77,7 +84,7 @@ export class CacheBench {
     this.lines = services.lines;
     const memory: CacheMemory = this.#shared.control.published;
     this.handler = new CacheHandler(
-      optionsOf(this.#config),
+      optionsOf(this.#config, services.block.parts),
       memory,
       services,
       () => WALL_SECONDS * 1000,

@@ -1,0 +1,65 @@
+// What a Corefile may say of *negative*: arguments, properties and defaults.
+import {
+  type ConfigToken,
+  custom,
+  directive,
+  duration,
+  integer,
+  parseDuration,
+  type Syntax,
+  tuple,
+  ValueError,
+} from '../../core/plugin.js';
+
+/** Some 200 bytes are set aside for each; with as many answers as *cache* takes it stays below the limit of both halves. */
+const MAX_CAPACITY = 5_000_000;
+
+/** RFC 2308 section 5: one to three hours have been found to work well, more than a day is trouble. */
+const MAX_TTL_MS = 86_400_000;
+
+/** RFC 9520 section 3.2: at least a second, at most five minutes. */
+const MIN_FAILURE_MS = 1000;
+const MAX_FAILURE_MS = 300_000;
+
+/** How long failures are kept: the first, and when they repeat the most. */
+export interface FailureSpan {
+  readonly minMs: number;
+  readonly maxMs: number;
+}
+
+export const negativeSyntax = directive({
+  args: { capacity: integer({ min: 0, max: MAX_CAPACITY }).optional() },
+  block: {
+    ttl: tuple(
+      duration({ max: MAX_TTL_MS }).named('MIN'),
+      duration({ min: 1000, max: MAX_TTL_MS }).named('MAX'),
+    ).optional(),
+    failures: custom(parseFailures).optional(),
+  },
+}).once();
+
+/** The configuration of one *negative*. */
+export type NegativeConfig = typeof negativeSyntax extends Syntax<infer C> ? C : never;
+
+/** `off | MIN [MAX]`; null for off. */
+function parseFailures(args: readonly ConfigToken[]): FailureSpan | null {
+  const [min, max, surplus] = args;
+  if (min === undefined) throw new ValueError('want off or MIN [MAX]', 'is missing arguments');
+  if (min.text === 'off') {
+    if (max !== undefined) throw new ValueError('want nothing behind off', 'is not accepted', max);
+    return null;
+  }
+  if (surplus !== undefined) {
+    throw new ValueError('want nothing behind MAX', 'is not accepted', surplus);
+  }
+  const minMs = parseFailureTime(min);
+  const maxMs = max === undefined ? MAX_FAILURE_MS : parseFailureTime(max);
+  if (maxMs < minMs) throw new ValueError('want MAX no shorter than MIN', 'is too short', max);
+  return Object.freeze({ minMs, maxMs });
+}
+
+function parseFailureTime(token: ConfigToken): number {
+  const ms = parseDuration(token.text);
+  if (ms !== undefined && ms >= MIN_FAILURE_MS && ms <= MAX_FAILURE_MS) return ms;
+  throw new ValueError('want 1s..5m', 'is no time to keep a failure', token);
+}
