@@ -1,12 +1,22 @@
 // Hot path. Gives an entry to a client: copied out of the slab, with the TTLs of now.
-import { Ede, type Query, Rcode, type Reply } from '../../core/plugin.js';
+import { Ede, type Query, Rcode, type Reply, shiftPointers } from '../../core/plugin.js';
 import { Kind } from './classify.js';
-import { HEADER_WORDS, hasExtendedError, messageLength, Scratch, ttlCount } from './entry.js';
+import {
+  HEADER_BYTES,
+  HEADER_WORDS,
+  hasExtendedError,
+  messageLength,
+  Scratch,
+  ttlCount,
+} from './entry.js';
 import type { Region } from './region.js';
 import { ageTtls, setTtls } from './ttl.js';
 
 /** Where entries go that have no room in a query's own buffer, until the reply is delivered. */
 const scratch = new Scratch();
+
+/** Compression pointers reach this far (RFC 1035 4.1.4). */
+const MAX_POINTED = 0x3fff;
 
 const decoder = new TextDecoder();
 
@@ -31,6 +41,38 @@ export function freshReply(region: Region, q: Query, keepTtl: boolean): Reply | 
   return reply;
 }
 
+/**
+ * The reply for `q` from the fresh NXDOMAIN that `region` found for a name above its own, `nameBytes` long: the same message with more labels in front
+ * of the name, so that whatever points into it points that much further. Null when it was changed meanwhile, or is too long.
+ */
+export function replyBelow(region: Region, q: Query, nameBytes: number): Reply | null {
+  const { out, wire, qnameEnd } = q;
+  bytes = scratch.bytes;
+  words = scratch.words;
+  if (!copyEntryTo(region)) return null;
+  const from = bytes;
+  const stored = messageLength(region.shape);
+  const added = qnameEnd - q.qnameOffset - nameBytes;
+  const length = stored + added;
+  if (length > out.length || length > MAX_POINTED) return null;
+  const listAt = (stored + 3) >> 2;
+  const count = ttlCount(region.shape);
+  ageTtls(from, words, listAt, count, region.ageSeconds);
+  for (let i = 0; i < HEADER_BYTES; i++) out[i] = from[i] as number;
+  for (let i = HEADER_BYTES; i < qnameEnd + 4; i++) out[i] = wire[i] as number;
+  for (let i = qnameEnd + 4; i < length; i++) out[i] = from[i - added] as number;
+  const reply = q.replyWire(out, length, 0);
+  const { layout } = reply;
+  for (let i = 0; i < layout.count; i++) {
+    const end = i + 1 < layout.count ? (layout.owners[i + 1] as number) : layout.end;
+    const owner = layout.owners[i] as number;
+    const typeAt = layout.types[i] as number;
+    if (!shiftPointers(out, owner, typeAt, end, HEADER_BYTES, -added)) return null;
+  }
+  if (hasExtendedError(region.shape)) addExtendedError(reply, q, listAt + ((count + 1) >> 1));
+  return layout.isValid ? reply : null;
+}
+
 /** The same from a stale entry: every TTL is `ttl`, and the client is told (RFC 8767 section 4, RFC 8914). */
 export function staleReply(region: Region, q: Query, ttl: number): Reply | null {
   if (!copyEntry(region, q)) return null;
@@ -46,19 +88,32 @@ export function staleReply(region: Region, q: Query, ttl: number): Reply | null 
  * RD, CD and the spelling of the name are put right when the reply is sent.
  */
 function copyEntry(region: Region, q: Query): boolean {
-  const { reader } = region;
   const view = wordsOf(q.out);
-  if (view !== null && HEADER_WORDS + reader.bodyWords <= view.length) {
+  if (view !== null && HEADER_WORDS + region.reader.bodyWords <= view.length) {
     bytes = q.out;
     words = view;
   } else {
     bytes = scratch.bytes;
     words = scratch.words;
   }
+  if (!copyEntryTo(region)) return false;
+  // NXDOMAIN came with the type that was asked for first.
+  if (region.kind === Kind.DENIAL) putType(q, bytes);
+  return true;
+}
+
+/** Copies the found entry to `words`. */
+function copyEntryTo(region: Region): boolean {
+  const { reader } = region;
   words[0] = region.head0;
   words[1] = region.head1;
   words[2] = region.head2;
   return reader.copyBody(words, HEADER_WORDS) && reader.isWhole;
+}
+
+function putType(q: Query, to: Uint8Array): void {
+  to[q.qnameEnd] = q.qtype >> 8;
+  to[q.qnameEnd + 1] = q.qtype;
 }
 
 function addExtendedError(reply: Reply, q: Query, at: number): void {

@@ -20,6 +20,7 @@ import type { CacheMemory, CacheOptions } from './options.js';
 import { Refresher, type RefreshOwner } from './refresher.js';
 import { Freshness, Region } from './region.js';
 import { TICKS_PER_SECOND, tickOf, ticksOfMs } from './ticks.js';
+import { WholeNames } from './whole-names.js';
 
 /** Times an answer is begun again because its entry was changed while it was copied; then the query is a miss. */
 const ATTEMPTS = 4;
@@ -39,6 +40,7 @@ export class CacheHandler implements Handler, RefreshOwner {
   readonly #success: Region;
   readonly #denial: Region;
   readonly #counts: CacheCounts;
+  readonly #names: WholeNames;
   readonly #keeper: Keeper;
   readonly #refresher: Refresher;
   readonly #refreshTicks = ticksOfMs(REFRESH_LIMIT_MS);
@@ -67,7 +69,15 @@ export class CacheHandler implements Handler, RefreshOwner {
     this.#success = new Region(memory.memory, memory.success, worker + 1, staleTicks);
     this.#denial = new Region(memory.memory, memory.denial, worker + 1, staleTicks);
     this.#counts = countsOf(services, options.zones);
-    this.#keeper = new Keeper(this.#success, this.#denial, options, this.#key, this.#counts);
+    this.#names = new WholeNames(this.#success, this.#denial, this.#key, options.cut, block);
+    this.#keeper = new Keeper(
+      this.#success,
+      this.#denial,
+      options,
+      this.#key,
+      this.#names,
+      this.#counts,
+    );
     this.#refresher = new Refresher(this, services);
     this.#recheckTicks = ticksOfMs(stale?.recheckMs ?? 0);
     this.#pauseTicks = Math.max(this.#recheckTicks, ticksOfMs(REFRESH_PAUSE_MS));
@@ -98,6 +108,14 @@ export class CacheHandler implements Handler, RefreshOwner {
       if (this.#options.prefetch === undefined) region.reader.touch();
       else this.#countUse(region, q, next, now);
       return reply;
+    }
+    if (this.#options.cut !== 'off') {
+      const reply = this.#names.deny(q, this.#key, now);
+      if (reply !== null) {
+        counts.denial.hits.inc();
+        this.#counts.cuts.inc();
+        return reply;
+      }
     }
     counts.misses.inc();
     return whenDone(next(q), this.#onReply);
@@ -136,7 +154,15 @@ export class CacheHandler implements Handler, RefreshOwner {
     const positive = success.look(this.#key, now);
     this.#isStale = positive === Freshness.STALE;
     if (positive === Freshness.FRESH) return success;
-    const negative = denial.look(this.#key, now);
+    let negative = denial.look(this.#key, now);
+    if (negative !== Freshness.FRESH) {
+      const ofName = this.#names.look(this.#key, now);
+      // What is of the type alone counts when the name has nothing newer.
+      negative =
+        ofName === Freshness.FRESH || negative === Freshness.ABSENT
+          ? ofName
+          : denial.look(this.#key, now);
+    }
     if (positive === Freshness.STALE) {
       this.#isSettled = negative === Freshness.FRESH;
       if (negative !== Freshness.FRESH || this.#isBetterStale()) return success;

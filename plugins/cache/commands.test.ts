@@ -37,7 +37,7 @@ async function namesOf(bench: CacheBench, ...args: string[]): Promise<string[]> 
 const EVERYTHING = [
   'alias.example.org. A',
   'broken.example.com. A',
-  'none.example.org. A',
+  'none.example.org. *',
   'www.example.org. A',
   'www.example.org. AAAA',
   'www.example.org. TYPE65280',
@@ -55,7 +55,7 @@ test('cache commands: list shows what every entry is and how long it lives', asy
     [
       { ...success, name: 'alias.example.org.', type: 'A', ttl: 58, flags: 'RD' },
       { ...denial, name: 'broken.example.com.', type: 'A', ttl: 3, flags: 'RD', kind: 'failure' },
-      { ...denial, name: 'none.example.org.', type: 'A', ttl: 118, flags: 'RD', kind: 'NXDOMAIN' },
+      { ...denial, name: 'none.example.org.', type: '*', ttl: 118, flags: 'RD', kind: 'NXDOMAIN' },
       { ...success, name: 'www.example.org.', type: 'A', ttl: 298, flags: 'RD' },
       { ...success, name: 'www.example.org.', type: 'AAAA', ttl: 298, flags: 'DO RD' },
       {
@@ -97,7 +97,10 @@ const selections: { args: string[]; want: string[] }[] = [
   { args: ['ww.example.org'], want: [] },
   { args: ['example.org'], want: [] },
   { args: ['--subtree', 'example.org'], want: EVERYTHING.filter((name) => /org/.test(name)) },
-  { args: ['example.org', '--subtree', 'AAAA'], want: ['www.example.org. AAAA'] },
+  {
+    args: ['example.org', '--subtree', 'AAAA'],
+    want: ['none.example.org. *', 'www.example.org. AAAA'],
+  },
   { args: ['--subtree', 'ample.org'], want: [] },
   { args: ['--subtree', 'www.example.org'], want: EVERYTHING.slice(3) },
   { args: ['--subtree', '.'], want: EVERYTHING },
@@ -140,9 +143,12 @@ test('cache commands: get shows records as a zone file has them, with the TTLs o
     },
     { ...common, owner: 'b.example.net.', ttl: 290, class: 'IN', type: 'A', rdata: '192.0.2.1' },
   ]);
-  const [denial] = await bench.commands.run('cache', 'get', 'none.example.org', 'A');
-  assert.equal(denial?.rdata, 'ns.example.net. hostmaster.example.net. 1 3600 600 86400 120');
-  assert.deepEqual(await bench.commands.run('cache', 'get', 'none.example.org', 'MX'), []);
+  // NXDOMAIN is of the name, whatever the type.
+  for (const type of ['A', 'MX']) {
+    const [denial] = await bench.commands.run('cache', 'get', 'none.example.org', type);
+    assert.equal(denial?.rdata, 'ns.example.net. hostmaster.example.net. 1 3600 600 86400 120');
+  }
+  assert.deepEqual(await bench.commands.run('cache', 'get', 'www.example.org', 'MX'), []);
 });
 
 test('cache commands: get shows the extended error of a failure', async () => {

@@ -22,6 +22,7 @@ export interface CacheCounts {
   /** By index of the server; only those of the server block. */
   readonly servers: readonly ServerCounts[];
   readonly ecsBypasses: Counter;
+  readonly cuts: Counter;
   readonly busy: Counter;
   readonly tooLarge: Counter;
   readonly overRefreshes: Counter;
@@ -39,6 +40,11 @@ export function countsOf(services: Services, zones: readonly string[]): CacheCou
     ecsBypasses: metrics.counter(
       'ecs_bypass_total',
       'Queries that passed the cache by because of their client subnet.',
+      cache,
+    ),
+    cuts: metrics.counter(
+      'nxdomain_cuts_total',
+      'Queries denied because a name above theirs does not exist.',
       cache,
     ),
     busy: notStored('busy'),

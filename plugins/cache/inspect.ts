@@ -24,7 +24,7 @@ import {
   messageLength,
   ttlCount,
 } from './entry.js';
-import { CHECKING_DISABLED, DNSSEC_OK, RECURSION_DESIRED } from './key.js';
+import { CHECKING_DISABLED, DNSSEC_OK, RECURSION_DESIRED, WHOLE_NAME } from './key.js';
 import type { CacheMemory } from './options.js';
 import { TICK_SHIFT } from './ticks.js';
 import { ageTtls } from './ttl.js';
@@ -168,8 +168,13 @@ export class EntryView {
     return this.walker.a >>> 16;
   }
 
+  /** Whether it is about the name, whatever the type: NXDOMAIN. */
+  get isForAllTypes(): boolean {
+    return (this.walker.b & WHOLE_NAME) !== 0;
+  }
+
   get type(): string {
-    return typeName(this.qtype);
+    return this.isForAllTypes ? '*' : typeName(this.qtype);
   }
 
   get rrclass(): string {
@@ -241,7 +246,7 @@ export class EntryView {
 }
 
 function isSelected(view: EntryView, { name, isSubtree, type }: Selection): boolean {
-  if (type !== undefined && view.qtype !== type) return false;
+  if (type !== undefined && view.qtype !== type && !view.isForAllTypes) return false;
   if (name === undefined) return true;
   const { bytes } = view;
   for (let at = 0; ; at += (bytes[at] as number) + 1) {

@@ -1,5 +1,5 @@
 // Hot path for misses. Keeps replies: which half they belong to, for how long, and what they displace.
-import { BUSY, type Query, type Reply, ZoneSet } from '../../core/plugin.js';
+import { BUSY, type Query, Rcode, type Reply, ZoneSet } from '../../core/plugin.js';
 import { isKeptFailure } from '../negative/failures.js';
 import { EntryBuilder } from './builder.js';
 import { Kind } from './classify.js';
@@ -10,6 +10,7 @@ import type { CacheOptions } from './options.js';
 import { Freshness, type Region } from './region.js';
 import { ticksOfMs, ticksOfSeconds } from './ticks.js';
 import { keptTtl, type TtlLimits, writeTtl } from './ttl.js';
+import type { WholeNames } from './whole-names.js';
 
 /** The largest message (RFC 1035 4.2.2). */
 const MESSAGE_BYTES = 65_535;
@@ -22,6 +23,7 @@ export class Keeper {
   readonly #denial: Region;
   readonly #options: CacheOptions;
   readonly #key: CacheKey;
+  readonly #names: WholeNames;
   readonly #counts: CacheCounts;
   readonly #noSuccess: ZoneSet;
   readonly #noDenial: ZoneSet;
@@ -36,12 +38,14 @@ export class Keeper {
     denial: Region,
     options: CacheOptions,
     key: CacheKey,
+    names: WholeNames,
     counts: CacheCounts,
   ) {
     this.#success = success;
     this.#denial = denial;
     this.#options = options;
     this.#key = key;
+    this.#names = names;
     this.#counts = counts;
     this.#noSuccess = new ZoneSet(options.success.disabled);
     this.#noDenial = new ZoneSet(options.denial.disabled);
@@ -59,7 +63,10 @@ export class Keeper {
     const builder = this.#builder;
     if (!builder.build(reply, q, kind, limits)) return reply;
     const lifetime = kind === Kind.FAILURE ? this.#failureTicks(now) : ticksOfSeconds(builder.ttl);
-    if (lifetime > 0) this.#store(q, kind, lifetime, now);
+    if (lifetime > 0) {
+      if (kind === Kind.DENIAL && reply.rcode === Rcode.NXDOMAIN) this.#storeName(q, lifetime, now);
+      else this.#store(this.#key, q, kind, lifetime, now);
+    }
     return builder.hasChanged ? withKeptTtls(reply, q, kind, limits) : reply;
   }
 
@@ -99,23 +106,36 @@ export class Keeper {
     return kind === Kind.DENIAL ? this.#options.denial.ttl : this.#options.success.ttl;
   }
 
-  #store(q: Query, kind: Kind, lifetime: number, now: number): void {
+  /** NXDOMAIN: of the whole name, unless that is known to exist. */
+  #storeName(q: Query, lifetime: number, now: number): void {
+    const names = this.#names;
+    if (names.hasAddress(this.#key, now)) {
+      this.#store(this.#key, q, Kind.DENIAL, lifetime, now);
+      return;
+    }
+    names.setKey(this.#key);
+    this.#store(names.key, q, Kind.DENIAL, lifetime, now);
+    this.#denial.writer.remove(this.#key);
+  }
+
+  #store(key: CacheKey, q: Query, kind: Kind, lifetime: number, now: number): void {
     const isDenial = kind === Kind.DENIAL || kind === Kind.FAILURE;
     const region = isDenial ? this.#denial : this.#success;
-    const found = region.look(this.#key, now);
+    const found = region.look(key, now);
     if (found !== Freshness.ABSENT && this.#isToStay(region, kind, found)) return;
     const { meta, body, bodyWords } = this.#builder;
     meta[Meta.STORED] = now;
     meta[Meta.LIFETIME] = lifetime;
     const kept = kind === Kind.FAILURE ? lifetime : region.staleTicksFor(kind);
     const deadline = (now + lifetime + kept) | 0;
-    const evicted = region.writer.insert(this.#key, meta, body, bodyWords, deadline, now);
+    const evicted = region.writer.insert(key, meta, body, bodyWords, deadline, now);
     const counts = this.#counts.servers[q.server] as ServerCounts;
     if (evicted > 0) (isDenial ? counts.denial : counts.success).evictions.inc(evicted);
     else if (evicted === BUSY) this.#counts.busy.inc();
     else if (evicted < 0) this.#counts.tooLarge.inc();
     if (!isDenial) this.#denial.writer.remove(this.#key);
     else if (kind === Kind.DENIAL && !this.#prefersPositive) this.#success.writer.remove(this.#key);
+    if (kind !== Kind.FAILURE && key === this.#key) this.#names.forget(key);
   }
 
   /** Whether the entry that `region` found stays in place of the one built. */

@@ -9,6 +9,9 @@ export const DNSSEC_OK = 1;
 export const CHECKING_DISABLED = 2;
 export const RECURSION_DESIRED = 4;
 
+/** The key is of a name, whatever the type. */
+export const WHOLE_NAME = 0x80;
+
 /** Words that the folded name of a query has room for. */
 const NAME_WORDS = 64;
 
@@ -21,10 +24,12 @@ export class CacheKey implements SlabKey {
   bytes = 0;
   low = 0;
   high = 0;
+  readonly #seed: readonly [number, number];
   readonly #hasher: Hasher;
 
   /** `seed` is the same in all workers; `fingerprint` tells configurations apart. */
   constructor(seed: readonly [number, number], fingerprint: number) {
+    this.#seed = seed;
     this.#hasher = new Hasher(seed[0] ^ fingerprint, seed[1]);
     this.c = fingerprint | 0;
   }
@@ -40,7 +45,34 @@ export class CacheKey implements SlabKey {
     this.b = (bytes << 8) | bits;
     this.words = q.folded32;
     this.bytes = bytes;
-    this.#hasher.hash(this.a, this.b, this.words, (bytes + 3) >> 2);
+    this.#hash();
+  }
+
+  /** Makes this the key of a whole name, `bytes` long in `words`, which it borrows; otherwise as `of`. */
+  setName(of: CacheKey, words: Uint32Array, bytes: number): void {
+    this.a = of.a & 0xffff;
+    this.b = (bytes << 8) | (of.b & 0xff) | WHOLE_NAME;
+    this.words = words;
+    this.bytes = bytes;
+    this.#hash();
+  }
+
+  /** Makes this the key of another type, otherwise as `of`. */
+  setType(of: CacheKey, type: number): void {
+    this.a = (type << 16) | (of.a & 0xffff);
+    this.b = of.b;
+    this.words = of.words;
+    this.bytes = of.bytes;
+    this.#hash();
+  }
+
+  /** A key of its own for the same entries. */
+  another(): CacheKey {
+    return new CacheKey(this.#seed, this.c);
+  }
+
+  #hash(): void {
+    this.#hasher.hash(this.a, this.b, this.words, (this.bytes + 3) >> 2);
     this.low = this.#hasher.low;
     this.high = this.#hasher.high;
   }

@@ -1,6 +1,7 @@
 // What the handler is told: the configuration in the units it works with, and the memory that all workers share.
 import type { SlabGeometry } from '../../core/plugin.js';
 import type { FailureOptions } from '../negative/failures.js';
+import type { CutOptions } from '../negative/syntax.js';
 import type { TtlLimits } from './ttl.js';
 
 /** The cache's shared memory, made in the main thread. */
@@ -47,6 +48,7 @@ export interface CacheOptions {
   readonly denial: TypeOptions;
   /** Undefined when no failures are kept. */
   readonly failures: FailureOptions | undefined;
+  readonly cut: CutOptions;
   readonly keepTtl: boolean;
   readonly prefetch: PrefetchOptions | undefined;
   readonly stale: StaleOptions | undefined;

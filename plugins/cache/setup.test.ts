@@ -20,6 +20,7 @@ const DEFAULTS: CacheOptions = {
   success: { ttl: { min: 5, max: 3600 }, disabled: [] },
   denial: { ttl: { min: 5, max: 1800 }, disabled: [] },
   failures: SERVFAIL_5S,
+  cut: 'off',
   keepTtl: false,
   prefetch: undefined,
   stale: undefined,

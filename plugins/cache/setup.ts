@@ -28,6 +28,7 @@ export function optionsOf(config: CacheConfig, parts: Parts): CacheOptions {
     success: { ttl: ttlsOf(config, 'success'), disabled: disabled('success') },
     denial: { ttl: denialTtls(config, negativeOf(parts)), disabled: disabled('denial') },
     failures: failuresOf(config, negativeOf(parts)),
+    cut: negativeOf(parts)?.cut ?? 'off',
     keepTtl: config.keepttl,
     prefetch: amount === 0 ? undefined : { amount, maxPauseMs, percent },
     stale:

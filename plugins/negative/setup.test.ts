@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { directiveProblems, parseDirective } from '../../core/testing.js';
 import negative from './setup.js';
 
-const DEFAULTS = { capacity: undefined, ttl: undefined, failures: undefined };
+const DEFAULTS = { capacity: undefined, ttl: undefined, cut: 'validated', failures: undefined };
 
 const cases = [
   { name: 'alone it leaves everything to the defaults', text: 'negative', want: {} },
@@ -19,6 +19,7 @@ const cases = [
     text: 'negative {\n failures 5s 5s\n}',
     want: { failures: { minMs: 5000, maxMs: 5000 } },
   },
+  { name: 'a trusted upstream', text: 'negative {\n cut ON\n}', want: { cut: 'on' } },
   { name: 'no failures', text: 'negative {\n failures off\n}', want: { failures: null } },
 ];
 for (const c of cases) {
@@ -28,6 +29,10 @@ for (const c of cases) {
 }
 
 const refused = [
+  {
+    text: 'negative {\n cut always\n}',
+    error: 'Corefile:2: negative: "always" is not accepted, want validated, on or off',
+  },
   {
     text: 'negative\nnegative',
     error: 'Corefile:2: negative: already set on line 1, allowed once per server block',

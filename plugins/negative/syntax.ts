@@ -5,6 +5,7 @@ import {
   directive,
   duration,
   integer,
+  oneOf,
   parseDuration,
   type Syntax,
   tuple,
@@ -27,6 +28,9 @@ export interface FailureSpan {
   readonly maxMs: number;
 }
 
+/** Which NXDOMAIN is taken to hold for the names below it, too: one that the upstream validated, any, none. */
+export type CutOptions = 'validated' | 'on' | 'off';
+
 export const negativeSyntax = directive({
   args: { capacity: integer({ min: 0, max: MAX_CAPACITY }).optional() },
   block: {
@@ -34,6 +38,7 @@ export const negativeSyntax = directive({
       duration({ max: MAX_TTL_MS }).named('MIN'),
       duration({ min: 1000, max: MAX_TTL_MS }).named('MAX'),
     ).optional(),
+    cut: oneOf('validated', 'on', 'off').or('validated'),
     failures: custom(parseFailures).optional(),
   },
 }).once();
