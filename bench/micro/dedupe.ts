@@ -1,6 +1,7 @@
-// What *dedupe* costs a query that nobody joins, with few and with many questions in flight, and one that joins.
+// What *dedupe* costs a query that nobody joins, alone and with other workers, with few and with many questions in flight, and one that joins.
 import { type Next, type Query, type ReplySink, TIMERS } from '../../core/plugin.js';
 import { FakeClock, FakeTimers, fakeServices, makeQuery } from '../../core/testing.js';
+import { allocateDedupe } from '../../plugins/dedupe/control.js';
 import { DedupeHandler } from '../../plugins/dedupe/dedupe.js';
 import { measure } from './rounds.js';
 
@@ -18,10 +19,14 @@ function query(name: string): Query {
 const answer = query('answer.example.org').replyRcode(0).copy();
 const next: Next = (q) => q.defer();
 
-function newHandler(inFlight: number): DedupeHandler {
+function newHandler(inFlight: number, workers = 1): DedupeHandler {
   const clock = new FakeClock();
   const timers = new FakeTimers(clock);
-  const handler = new DedupeHandler(10_000, fakeServices({ clock, tokens: [[TIMERS, timers]] }));
+  const handler = new DedupeHandler(
+    { waiters: 10_000, timeoutMs: 6000 },
+    allocateDedupe(workers),
+    fakeServices({ clock, workers, tokens: [[TIMERS, timers]] }),
+  );
   for (let i = 0; i < inFlight; i++) void handler.serve(query(`other${i}.example.org`), next);
   return handler;
 }
@@ -42,9 +47,14 @@ measure('defer and settle alone', CALLS, (calls) => {
   return sum;
 });
 
-for (const inFlight of [0, 10_000]) {
-  const handler = newHandler(inFlight);
-  measure(`the same with dedupe, ${inFlight} others in flight`, CALLS, (calls) => {
+for (const [inFlight, workers] of [
+  [0, 1],
+  [10_000, 1],
+  [0, 2],
+  [10_000, 2],
+] as const) {
+  const handler = newHandler(inFlight, workers);
+  measure(`dedupe, ${workers} workers, ${inFlight} in flight`, CALLS, (calls) => {
     let sum = 0;
     for (let i = 0; i < calls; i++) {
       const q = queries[i % 1000] as Query;

@@ -20,6 +20,8 @@ export class Reply {
   edeText = '';
   /** Why the reply is an error, for *errors*. */
   error: DnsError | undefined;
+  /** Another query got the very same reply, and it was or is shown to all plugins: one that keeps replies has it. */
+  isShared = false;
   readonly #layout = new Layout();
   #isScanned = false;
 
@@ -54,6 +56,7 @@ export class Reply {
     this.ede = -1;
     this.edeText = '';
     this.error = undefined;
+    this.isShared = false;
     this.#isScanned = false;
   }
 
@@ -77,6 +80,17 @@ export class Reply {
 
   get authoritative(): boolean {
     return ((this.wire[2] as number) & 0x04) !== 0;
+  }
+
+  /** The same reply for another query of the same question. The message stays where it is: borrowed as `replyWire` does. */
+  handTo(q: Query): Reply {
+    const same = q.replyWire(this.wire, this.length, this.optOffset);
+    same.rcode = this.rcode;
+    same.ede = this.ede;
+    same.edeText = this.edeText;
+    same.error = this.error;
+    same.isShared = this.isShared;
+    return same;
   }
 
   /** A reply of the same content that owns its bytes. Allocates. */

@@ -63,7 +63,7 @@ export class Keeper {
     const builder = this.#builder;
     if (!builder.build(reply, q, kind, limits)) return reply;
     const lifetime = kind === Kind.FAILURE ? this.#failureTicks(now) : ticksOfSeconds(builder.ttl);
-    if (lifetime > 0) {
+    if (lifetime > 0 && !reply.isShared) {
       if (kind === Kind.DENIAL && reply.rcode === Rcode.NXDOMAIN) this.#storeName(q, lifetime, now);
       else this.#store(this.#key, q, kind, lifetime, now);
     }

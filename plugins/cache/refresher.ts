@@ -97,7 +97,7 @@ export class Refresher {
     }
     if (answer instanceof Reply) {
       this.#free.push(refresh);
-      return handOn(answer, q);
+      return answer.handTo(q);
     }
     refresh.waiter = q;
     refresh.timer = this.#services.get(TIMERS).start(timeoutMs, this.#onTimeout, refresh.slot);
@@ -109,7 +109,7 @@ export class Refresher {
     if (this.#isLost(refresh)) return;
     const waiter = this.#dismiss(refresh);
     if (waiter === null) this.#owner.onRefreshed(refresh.query, reply);
-    else waiter.settle(handOn(reply, waiter));
+    else waiter.settle(reply.handTo(waiter));
     this.#free.push(refresh);
   }
 
@@ -206,14 +206,4 @@ function copyQuestion(from: Query, to: Query, nowMs: number): void {
   to.receivedMs = nowMs;
   to.chain = from.chain;
   to.depth = from.depth;
-}
-
-/** The reply as one for another query of the same question. */
-function handOn(reply: Reply, q: Query): Reply {
-  const same = q.replyWire(reply.wire, reply.length, reply.optOffset);
-  same.rcode = reply.rcode;
-  same.ede = reply.ede;
-  same.edeText = reply.edeText;
-  same.error = reply.error;
-  return same;
 }

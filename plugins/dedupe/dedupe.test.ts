@@ -9,7 +9,7 @@ import {
   whenDone,
 } from '../../core/plugin.js';
 import { ask, type QueryOptions } from '../../core/testing.js';
-import { addressOf, DedupeBench, withAddress } from '../../test/lib/dedupe-bench.js';
+import { addressOf, type Decoded, DedupeBench, withAddress } from '../../test/lib/dedupe-bench.js';
 
 /** `example.org` with upper case where `bits` says. */
 function cased(bits: number): string {
@@ -95,17 +95,20 @@ test('dedupe: TCP and TLS clients share an answer', () => {
   assert.equal(b.asked, 1);
 });
 
-test('dedupe: a query with a client subnet neither leads nor waits', () => {
+test('dedupe: a query with a client subnet joins those with the same one only', async () => {
   const b = new DedupeBench();
-  const subnet = Uint8Array.of(0, 1, 24, 0, 192, 0, 2);
-  const ecs = (): Query => b.query('example.org', { options: [[EdnsOption.ECS, subnet]] });
-  void b.ask(ecs());
-  void b.ask(ecs());
-  void b.ask();
-  void b.ask(ecs());
+  const ecs = (network: number, prefix = 24): Promise<Decoded> => {
+    const subnet = Uint8Array.of(0, 1, prefix, 0, 192, 0, network);
+    return b.ask(b.query('example.org', { options: [[EdnsOption.ECS, subnet]] }));
+  };
+  const replies = [ecs(2), ecs(2), ecs(3), b.ask(), ecs(2), ecs(2, 23), ecs(3)];
   assert.equal(b.asked, 4);
-  assert.equal(b.metrics.value('joined_total'), 0);
-  assert.equal(b.metrics.value('leaders_total'), 1);
+  for (const address of [1, 2, 3, 4]) b.answer(`192.0.2.${address}`);
+  const got = (await Promise.all(replies)).map(addressOf);
+  assert.deepEqual(
+    got,
+    [1, 1, 2, 3, 1, 4, 2].map((address) => `192.0.2.${address}`),
+  );
 });
 
 test('dedupe: an answer that is there at once is nothing to wait for', async () => {

@@ -1,10 +1,8 @@
 // Hot path. One upstream query for identical questions in flight: the first leads, the others wait for its reply.
-import { randomInt } from 'node:crypto';
 import {
   type Answer,
-  type Counter,
+  CLAIM_TAKEN,
   DnsError,
-  type Gauge,
   type Handler,
   type Next,
   type Query,
@@ -15,74 +13,146 @@ import {
   type Timers,
   whenDone,
 } from '../../core/plugin.js';
+import type { DedupeMemory } from './control.js';
+import { countsOf, type DedupeCounts } from './counts.js';
 import { type Flight, Flights } from './flights.js';
+import type { Mail } from './mail.js';
+import { Peers } from './peers.js';
+import { Question } from './question.js';
 import { Waiters } from './waiters.js';
 
-/**
- * A leader older than this ended without anybody telling. The server answers every query within 10 s and tells `observe`, so it takes a query
- * from elsewhere to get here.
- */
-const LEADER_LIMIT_MS = 15_000;
+export interface DedupeOptions {
+  /** Queries that may wait at once. */
+  readonly waiters: number;
+  /** How long they wait for one leader. */
+  readonly timeoutMs: number;
+}
 
 const TOO_MANY = new DnsError('ERR_WAITERS_LIMIT');
 const FAULT = new DnsError('ERR_PLUGIN_FAULT');
+const TOO_SLOW = new DnsError('ERR_UPSTREAM_TIMEOUT', 'the same question was in flight too long');
 
 /**
  * The life of a flight:
  *
- *   lead -> leader's reply -> the waiting queries get it, the flight is over
- *        -> leader's error -> those let down before get it; of the others the oldest leads, in the same flight
- *        -> leader ended without a reply (a fault, its time limit) -> the same, a timer tick later
+ *   claimed here      -> the first query leads
+ *   claimed elsewhere -> all wait for mail from the worker that leads
+ *
+ *   reply (of the leader, by mail)       -> the waiting queries get it, the flight is over
+ *   error (of the leader, by mail)       -> those let down before get it; of the others the oldest leads, in the worker that has or gets the claim
+ *   leader ended without a reply         -> the same, a timer tick later
+ *   leader too slow                      -> the same, and a claim of another worker is seized
+ *   the other worker ended, mail was lost -> claimed again, nobody was let down
  *
  * A leader's reply is borrowed and may lie in the buffer that the server lends to every waiting query in turn, so everything that wants it
  * gets it before the leader's own way up the chain goes on.
  */
 export class DedupeHandler implements Handler {
-  readonly #flights = new Flights(randomInt(2 ** 32 - 1));
+  readonly #flights = new Flights();
+  readonly #question: Question;
   readonly #waiters: Waiters;
+  readonly #peers: Peers | undefined;
+  readonly #timeoutMs: number;
   readonly #services: Services;
   readonly #timers: Timers;
-  readonly #counts: ReturnType<typeof countsOf>;
+  readonly #counts: DedupeCounts;
   /** The flight whose new leader is being settled, for `#onSettled` to see. */
   #promoted: Flight | null = null;
-  /** Flights without leader, until the timer fires. */
-  readonly #lost: Flight[] = [];
-  #lostTimer = 0;
 
-  constructor(limit: number, services: Services) {
-    this.#waiters = new Waiters(limit);
+  constructor({ waiters, timeoutMs }: DedupeOptions, memory: DedupeMemory, services: Services) {
+    this.#question = new Question(memory.seed);
+    this.#waiters = new Waiters(waiters);
+    this.#peers = memory.shared === undefined ? undefined : new Peers(memory.shared, services);
+    this.#timeoutMs = timeoutMs;
     this.#services = services;
     this.#timers = services.get(TIMERS);
     this.#counts = countsOf(services);
   }
 
   serve(q: Query, next: Next): Answer {
-    if (q.ecsFamily !== 0) return next(q);
-    const hash = this.#flights.hashOf(q);
-    const flight = this.#flights.find(q, hash);
-    return flight === undefined ? this.#lead(q, hash, next) : this.#join(flight, q);
+    const question = this.#question;
+    question.set(q);
+    const known = this.#flights.find(question);
+    if (known !== undefined) return this.#join(known, q);
+    if (this.#flights.isFull) {
+      this.#counts.overQuestions.inc();
+      return next(q);
+    }
+    const flight = this.#flights.add(question, next, this.#services.clock.nowMs);
+    if (this.#claim(flight, false)) return this.#lead(flight, q);
+    const answer = this.#join(flight, q);
+    if (answer instanceof Reply) this.#remove(flight);
+    return answer;
   }
 
   /** A leader that failed or ran out of time is answered by the server: it never comes back to `#onReply`, or too late. */
   observe(q: Query, reply: Reply): void {
-    if (reply.rcode !== Rcode.SERVFAIL || this.#flights.size === 0 || q.ecsFamily !== 0) return;
-    const flight = this.#flights.find(q, this.#flights.hashOf(q));
-    if (flight !== undefined && flight.leader === q) this.#lose(flight, reply.error);
+    if (reply.rcode !== Rcode.SERVFAIL || this.#flights.size === 0) return;
+    const flight = this.#flightLedBy(q);
+    if (flight !== undefined) this.#lose(flight, reply.error);
+  }
+
+  onStart(): void {
+    this.#peers?.open(this.onMail);
   }
 
   onStop(): void {
-    this.#timers.cancel(this.#lostTimer);
+    this.#peers?.close();
+    for (const { timer } of this.#flights.all) this.#timers.cancel(timer);
   }
 
-  #lead(q: Query, hash: number, next: Next): Answer {
-    const answer = next(q);
-    if (answer instanceof Reply) return answer;
-    if (this.#flights.isFull) {
-      this.#counts.overQuestions.inc();
-      return answer;
+  /** Takes what other workers sent. `onStart` sees to it that this is called. */
+  readonly onMail = (): void => {
+    const peers = this.#peers as Peers;
+    const question = this.#question;
+    while (peers.take(question)) {
+      const answered = this.#flights.find(question);
+      // Claims go by hash: who waits for another question with the same hash gets no answer.
+      for (const flight of this.#flights.remote(question.high)) {
+        if (flight === answered) this.#onEnd(flight, peers.incoming);
+        else this.#again(flight, false);
+      }
     }
-    this.#flights.add(q, hash, next, this.#services.clock.nowMs);
-    this.#counts.leaders.inc();
+    if (!peers.takeLost()) return;
+    for (const flight of this.#flights.remote()) if (flight.isRemote) this.#again(flight, false);
+  };
+
+  #onEnd(flight: Flight, { reply, error, goesOn }: Mail): void {
+    if (!goesOn) {
+      this.#end(flight, reply, error);
+      return;
+    }
+    this.#letDown(flight, reply, error ?? FAULT);
+    flight.lastTried = flight.tail;
+    flight.startedMs = this.#services.clock.nowMs;
+    if (flight.head === -1) this.#remove(flight);
+  }
+
+  /** Whether the flight's leader is to be found here; else another worker leads, and tells. */
+  #claim(flight: Flight, isSeized: boolean): boolean {
+    const peers = this.#peers;
+    if (peers === undefined) return true;
+    flight.claim = peers.claims.claim(flight.low, flight.high, isSeized);
+    flight.isRemote = flight.claim === CLAIM_TAKEN;
+    if (flight.claim < CLAIM_TAKEN) this.#counts.overClaims.inc();
+    return !flight.isRemote;
+  }
+
+  #isHeld({ claim, high }: Flight): boolean {
+    return this.#peers !== undefined && this.#peers.claims.wanted(claim, high) >= 0;
+  }
+
+  #lead(flight: Flight, q: Query): Answer {
+    flight.leader = q;
+    let answer: Answer;
+    // A claim must not outlive it; costs nothing that could be measured (bench/micro/dedupe.ts).
+    try {
+      answer = flight.next(q);
+    } catch (error) {
+      if (flight.leader === q) this.#lose(flight, undefined);
+      throw error;
+    }
+    if (!(answer instanceof Reply)) this.#counts.leaders.inc();
     return whenDone(answer, this.#onReply);
   }
 
@@ -91,31 +161,20 @@ export class DedupeHandler implements Handler {
       this.#counts.overWaiters.inc();
       return q.replyError(TOO_MANY);
     }
-    this.#counts.joined.inc();
+    (flight.isRemote ? this.#counts.joinedElsewhere : this.#counts.joinedHere).inc();
     this.#counts.waiting.inc();
-    const ageMs = this.#services.clock.nowMs - flight.startedMs;
-    if (flight.leader !== null && ageMs > LEADER_LIMIT_MS) this.#lose(flight, undefined);
+    if (flight.timer === 0) this.#startTimer(flight);
     return whenDone(q.defer(), this.#onSettled);
   }
 
   /** The leader's reply. It goes to those that wait, then on its own way. */
   readonly #onReply = (reply: Reply, q: Query): Answer => {
-    const flight = this.#flights.find(q, this.#flights.hashOf(q));
+    const flight = this.#flightLedBy(q);
     // Another one leads by now, when the server gave up on this one before.
-    if (flight === undefined || flight.leader !== q) return reply;
-    if (flight.head === -1) {
-      this.#flights.remove(flight);
-      return reply;
-    }
+    if (flight === undefined) return reply;
     // `out` is lent to every waiting query in turn, which would overwrite a reply made there.
-    const shared = reply.wire === q.out ? reply.copy() : reply;
-    if (shared.error === undefined) {
-      const first = this.#waiters.detach(flight, flight.tail);
-      this.#flights.remove(flight);
-      this.#settleFrom(first, shared);
-    } else {
-      this.#retry(flight, shared);
-    }
+    const shared = flight.head !== -1 && reply.wire === q.out ? reply.copy() : reply;
+    this.#end(flight, shared, shared.error);
     return shared;
   };
 
@@ -124,41 +183,76 @@ export class DedupeHandler implements Handler {
     const flight = this.#promoted;
     if (flight === null) return reply;
     this.#promoted = null;
-    return whenDone(flight.next(q), this.#onReply);
+    return this.#lead(flight, q);
   };
 
-  /** The leader failed: those it is the second to let down get `failure`, the oldest of the others leads. */
-  #retry(flight: Flight, failure: Reply): void {
-    flight.leader = null;
-    if (flight.lastTried !== -1) {
-      this.#settleFrom(this.#waiters.detach(flight, flight.lastTried), failure);
-    }
-    this.#promote(flight);
-  }
-
-  #promote(flight: Flight): void {
-    if (flight.head === -1) {
-      this.#flights.remove(flight);
+  /** The leader has its reply: those that wait get it, or try again. */
+  #end(flight: Flight, reply: Reply | undefined, error: DnsError | undefined): void {
+    if (reply === undefined || error !== undefined) {
+      this.#fail(flight, reply, error ?? FAULT);
       return;
     }
-    const q = this.#waiters.shift(flight);
+    // The first one takes it up the chain before the question may be claimed anew: a plugin that keeps replies has it then.
+    if (flight.head !== -1) {
+      this.#settleFrom(this.#waiters.detach(flight, flight.head), reply, FAULT);
+    }
+    this.#tell(flight, reply);
+    const first = flight.head === -1 ? -1 : this.#waiters.detach(flight, flight.tail);
+    this.#remove(flight);
+    if (first === -1) return;
+    reply.isShared = true;
+    this.#settleFrom(first, reply, FAULT);
+    reply.isShared = false;
+  }
+
+  /** The leader ended because of `error`, with a reply or without: those it is the second to let down get that, the others try again. */
+  #fail(flight: Flight, reply: Reply | undefined, error: DnsError, isSeized = false): void {
+    flight.leader = null;
+    // Who waits elsewhere goes on waiting for this worker while somebody here can lead: another one would not know how soon that ends.
+    this.#tell(flight, reply, error, flight.tail !== flight.lastTried);
+    this.#letDown(flight, reply, error);
+    this.#again(flight, true, isSeized);
+  }
+
+  /** A second failure is final. */
+  #letDown(flight: Flight, reply: Reply | undefined, error: DnsError): void {
+    if (flight.lastTried === -1) return;
+    this.#settleFrom(this.#waiters.detach(flight, flight.lastTried), reply, error);
+  }
+
+  /** Gives up the claim, unless another leader `goesOn` with it, and tells the workers that wait for it. */
+  #tell(flight: Flight, reply: Reply | undefined, error?: DnsError, goesOn = false): void {
+    const missed = this.#peers?.tell(flight, reply, error, goesOn) ?? 0;
+    if (missed > 0) this.#counts.overMail.inc(missed);
+  }
+
+  /** Finds a leader for those that still wait: the oldest of them, or another worker. `isLetDown` when they had one that failed. */
+  #again(flight: Flight, isLetDown: boolean, isSeized = false): void {
+    if (flight.head === -1) {
+      this.#remove(flight);
+      return;
+    }
+    flight.startedMs = this.#services.clock.nowMs;
+    if (flight.timer === 0) this.#startTimer(flight);
+    const isLed = this.#isHeld(flight) || this.#claim(flight, isSeized);
+    const q = isLed ? this.#waiters.shift(flight) : null;
+    if (isLetDown) flight.lastTried = flight.tail;
+    if (q === null) return;
     this.#counts.waiting.inc(-1);
     this.#counts.retries.inc();
     flight.leader = q;
-    flight.lastTried = flight.tail;
-    flight.startedMs = this.#services.clock.nowMs;
     this.#promoted = flight;
     // Goes to `#onSettled`, which asks again: within `settle`, so that what the rest of the chain registers comes before what waits above.
     q.settle(q.replyRcode(Rcode.SERVFAIL));
     this.#promoted = null;
   }
 
-  #settleFrom(first: number, shared: Reply): void {
+  #settleFrom(first: number, reply: Reply | undefined, error: DnsError): void {
     for (let node = first; node !== -1; ) {
       const following = this.#waiters.after(node);
       const q = this.#waiters.release(node);
       this.#counts.waiting.inc(-1);
-      q.settle(handOn(shared, q));
+      q.settle(reply === undefined ? q.replyError(error) : reply.handTo(q));
       node = following;
     }
   }
@@ -166,53 +260,44 @@ export class DedupeHandler implements Handler {
   /** The leader ended without a reply. Not the place to settle anything: replies may be on their way out right now. */
   #lose(flight: Flight, error: DnsError | undefined): void {
     flight.leader = null;
-    flight.error = error;
+    flight.error = error ?? FAULT;
     if (flight.head === -1) {
-      this.#flights.remove(flight);
+      this.#fail(flight, undefined, flight.error);
       return;
     }
-    if (this.#lost.push(flight) === 1) this.#lostTimer = this.#timers.start(0, this.#onLost, 0);
+    this.#timers.cancel(flight.timer);
+    flight.timer = this.#timers.start(0, this.#onTimer, flight.id);
   }
 
-  readonly #onLost = (): void => {
-    for (const flight of this.#lost.splice(0)) {
-      const failure = flight.error ?? FAULT;
-      flight.leader = null;
-      while (flight.lastTried !== -1) {
-        const q = this.#waiters.shift(flight);
-        this.#counts.waiting.inc(-1);
-        q.settle(q.replyError(failure));
-      }
-      this.#promote(flight);
+  #startTimer(flight: Flight): void {
+    const leftMs = flight.startedMs + this.#timeoutMs - this.#services.clock.nowMs;
+    flight.timer = this.#timers.start(Math.max(leftMs, 0), this.#onTimer, flight.id);
+  }
+
+  readonly #onTimer = (id: number): void => {
+    const flight = this.#flights.all[id] as Flight;
+    const { error } = flight;
+    flight.timer = 0;
+    flight.error = undefined;
+    if (error !== undefined) {
+      this.#fail(flight, undefined, error);
+    } else if (flight.startedMs + this.#timeoutMs > this.#services.clock.nowMs) {
+      // Another leader than the one it was started for.
+      this.#startTimer(flight);
+    } else {
+      this.#counts.timeouts.inc();
+      this.#fail(flight, undefined, TOO_SLOW, flight.isRemote);
     }
   };
-}
 
-/** The same reply for another query: it puts in its own id, question and size when it is sent. */
-function handOn(reply: Reply, q: Query): Reply {
-  const same = q.replyWire(reply.wire, reply.length, reply.optOffset);
-  same.rcode = reply.rcode;
-  same.ede = reply.ede;
-  same.edeText = reply.edeText;
-  same.error = reply.error;
-  return same;
-}
+  #flightLedBy(q: Query): Flight | undefined {
+    this.#question.set(q);
+    const flight = this.#flights.find(this.#question);
+    return flight?.leader === q ? flight : undefined;
+  }
 
-function countsOf({ metrics }: Services): {
-  readonly leaders: Counter;
-  readonly joined: Counter;
-  readonly retries: Counter;
-  readonly waiting: Gauge;
-  readonly overWaiters: Counter;
-  readonly overQuestions: Counter;
-} {
-  const limitHelp = 'Queries that met a limit.';
-  return {
-    leaders: metrics.counter('leaders_total', 'Queries that went on for others to wait for.'),
-    joined: metrics.counter('joined_total', "Queries that waited for another one's reply."),
-    retries: metrics.counter('retries_total', 'Waiting queries that asked again.'),
-    waiting: metrics.gauge('waiters', 'Queries that wait now.'),
-    overWaiters: metrics.counter('limit_total', limitHelp, { limit: 'waiters' }),
-    overQuestions: metrics.counter('limit_total', limitHelp, { limit: 'questions' }),
-  };
+  #remove(flight: Flight): void {
+    if (flight.timer !== 0) this.#timers.cancel(flight.timer);
+    this.#flights.remove(flight);
+  }
 }

@@ -14,6 +14,7 @@ import {
   type Decoded,
   DedupeBench,
   FAILURE,
+  TIMEOUT_MS,
   withAddress,
 } from '../../test/lib/dedupe-bench.js';
 
@@ -187,10 +188,41 @@ test('dedupe: a leader that ran out of time is replaced, and its late reply is f
   }
 });
 
+test('dedupe: a leader that takes too long is replaced, and its late reply is for nobody else', async () => {
+  const b = new DedupeBench();
+  const replies = [1, 2, 3].map((id) => b.ask(b.query('example.org', { id })));
+  b.clock.advance(TIMEOUT_MS - 1);
+  assert.equal(b.asked, 1);
+  b.clock.advance(1);
+  assert.equal(b.asked, 2);
+  assert.equal(b.metrics.value('timeouts_total'), 1);
+  b.answer('192.0.2.12');
+  assert.equal(addressOf((await replies[0]) as Decoded), '192.0.2.12');
+  assert.equal(b.waiting, 1);
+  b.answer('192.0.2.13');
+  for (const reply of await Promise.all(replies.slice(1))) {
+    assert.equal(addressOf(reply), '192.0.2.13');
+  }
+  assert.equal(b.timers.size, 0);
+});
+
+test('dedupe: a second leader has as much time as the first, then those that wait get an error', async () => {
+  const b = new DedupeBench();
+  const replies = [1, 2, 3].map((id) => b.ask(b.query('example.org', { id })));
+  b.clock.advance(4000);
+  b.fail();
+  b.clock.advance(TIMEOUT_MS - 1);
+  assert.equal(b.waiting, 1);
+  b.clock.advance(1);
+  assert.equal((await replies[2])?.rcode, 'SERVFAIL');
+  assert.equal(b.asked, 2);
+  assert.equal(b.timers.size, 0);
+});
+
 test('dedupe: a leader that vanished unseen is replaced when the next query comes', async () => {
   const b = new DedupeBench();
   void b.ask(b.query('example.org', { id: 1 }));
-  b.clock.advance(16_000);
+  b.clock.advance(TIMEOUT_MS);
   const reply = b.ask(b.query('example.org', { id: 2 }));
   b.clock.advance(10);
   assert.equal(b.asked, 2);
@@ -205,8 +237,8 @@ test('dedupe: other replies with SERVFAIL do not concern it', () => {
   const other = b.query('example.org', { id: 2 });
   b.handler.observe(other, other.replyRcode(Rcode.SERVFAIL));
   void b.ask(b.query('example.org', { id: 3 }));
+  b.clock.advance(10);
   assert.equal(b.asked, 1);
-  assert.equal(b.timers.size, 0);
 });
 
 test('dedupe: a stop leaves no timer', async () => {

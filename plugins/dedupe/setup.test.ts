@@ -4,8 +4,9 @@ import { directiveProblems, parseDirective } from '../../core/testing.js';
 import dedupe from './setup.js';
 
 const cases = [
-  { name: 'alone it has defaults', text: 'dedupe', want: { waiters: 10_000 } },
-  { name: 'waiters', text: 'dedupe {\n waiters 500\n}', want: { waiters: 500 } },
+  { name: 'alone it has defaults', text: 'dedupe', want: { waiters: 10_000, timeout: 6000 } },
+  { name: 'waiters', text: 'dedupe {\n waiters 500\n}', want: { waiters: 500, timeout: 6000 } },
+  { name: 'timeout', text: 'dedupe {\n timeout 2s\n}', want: { waiters: 10_000, timeout: 2000 } },
 ];
 for (const c of cases) {
   test(`dedupe syntax: ${c.name}`, () => {

@@ -22,31 +22,31 @@ function idsFrom(waiters: Waiters, first: number): number[] {
 
 test('waiters: a list keeps the order in which queries came', () => {
   const waiters = new Waiters(8);
-  const flight = new Flight();
+  const flight = new Flight(0);
   for (const q of queries(4)) assert.ok(waiters.append(flight, q));
   assert.equal(waiters.shift(flight).id, 0);
-  assert.equal(flight.count, 3);
+  assert.equal(flight.waiting, 3);
   assert.deepEqual(idsFrom(waiters, waiters.detach(flight, flight.tail)), [1, 2, 3]);
-  assert.deepEqual([flight.head, flight.tail, flight.count], [-1, -1, 0]);
+  assert.deepEqual([flight.head, flight.tail, flight.waiting], [-1, -1, 0]);
 });
 
 test('waiters: a front part can be taken out', () => {
   const waiters = new Waiters(8);
-  const flight = new Flight();
+  const flight = new Flight(0);
   const [a, b, c] = queries(3) as [Query, Query, Query];
   waiters.append(flight, a);
   waiters.append(flight, b);
   flight.lastTried = flight.tail;
   waiters.append(flight, c);
   assert.deepEqual(idsFrom(waiters, waiters.detach(flight, flight.lastTried)), [0, 1]);
-  assert.deepEqual([flight.count, flight.lastTried], [1, -1]);
+  assert.deepEqual([flight.waiting, flight.lastTried], [1, -1]);
   assert.equal(waiters.shift(flight), c);
 });
 
 test('waiters: one flight gets half of the room', () => {
   const waiters = new Waiters(5);
-  const one = new Flight();
-  const other = new Flight();
+  const one = new Flight(0);
+  const other = new Flight(0);
   const [q] = queries(1) as [Query];
   assert.deepEqual(
     [1, 2, 3, 4].map(() => waiters.append(one, q)),
@@ -62,7 +62,7 @@ test('waiters: one flight gets half of the room', () => {
 
 test('waiters: room for one is enough for one', () => {
   const waiters = new Waiters(1);
-  const flight = new Flight();
+  const flight = new Flight(0);
   for (const q of queries(3)) {
     assert.ok(waiters.append(flight, q));
     assert.ok(!waiters.append(flight, q));

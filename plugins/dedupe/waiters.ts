@@ -24,7 +24,7 @@ export class Waiters {
 
   /** Puts a query at the end of the flight's list. False when it or the whole is full. */
   append(flight: Flight, q: Query): boolean {
-    if (this.#size >= this.#limit || flight.count >= this.#limitEach) return false;
+    if (this.#size >= this.#limit || flight.waiting >= this.#limitEach) return false;
     const node = this.#free;
     this.#free = this.#links[node] as number;
     this.#queries[node] = q;
@@ -32,7 +32,7 @@ export class Waiters {
     if (flight.tail === NONE) flight.head = node;
     else this.#links[flight.tail] = node;
     flight.tail = node;
-    flight.count++;
+    flight.waiting++;
     this.#size++;
     return true;
   }
@@ -43,7 +43,7 @@ export class Waiters {
     flight.head = this.after(node);
     if (flight.head === NONE) flight.tail = NONE;
     if (flight.lastTried === node) flight.lastTried = NONE;
-    flight.count--;
+    flight.waiting--;
     return this.release(node);
   }
 
@@ -57,7 +57,7 @@ export class Waiters {
     if (flight.head === NONE) flight.tail = NONE;
     flight.lastTried = NONE;
     this.#links[last] = NONE;
-    for (let node = first; node !== NONE; node = this.after(node)) flight.count--;
+    for (let node = first; node !== NONE; node = this.after(node)) flight.waiting--;
     return first;
   }
 

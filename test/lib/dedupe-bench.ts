@@ -11,6 +11,7 @@ import {
   replyFrom,
   TestSink,
 } from '../../core/testing.js';
+import { allocateDedupe, type DedupeMemory } from '../../plugins/dedupe/control.js';
 import { DedupeHandler } from '../../plugins/dedupe/dedupe.js';
 
 export type Decoded = Awaited<ReturnType<typeof ask>>;
@@ -28,10 +29,21 @@ class ServerSink extends TestSink {
   }
 }
 
+/** How long queries wait for one leader: the default. */
+export const TIMEOUT_MS = 6000;
+
+/** One of several workers, which share memory and a clock. */
+export interface Seat {
+  readonly memory: DedupeMemory;
+  readonly clock: FakeClock;
+  readonly worker: number;
+  readonly workers: number;
+}
+
 /** *dedupe* in front of a slow upstream, which answers when the test says so. */
 export class DedupeBench {
-  readonly clock = new FakeClock();
-  readonly timers = new FakeTimers(this.clock);
+  readonly clock: FakeClock;
+  readonly timers: FakeTimers;
   readonly metrics: FakeMetrics;
   readonly handler: DedupeHandler;
   readonly sink = new ServerSink();
@@ -41,10 +53,15 @@ export class DedupeBench {
   /** Lent to every deferred query, as the server does. */
   readonly #scratch = new Uint8Array(4096);
 
-  constructor(limit = 10_000) {
-    const services = fakeServices({ clock: this.clock, tokens: [[TIMERS, this.timers]] });
+  constructor(waiters = 10_000, seat?: Seat) {
+    this.clock = seat?.clock ?? new FakeClock();
+    this.timers = new FakeTimers(this.clock);
+    const { worker = 0, workers = 1 } = seat ?? {};
+    const tokens = [[TIMERS, this.timers]] as const;
+    const services = fakeServices({ clock: this.clock, tokens, worker, workers });
     this.metrics = services.metrics;
-    this.handler = new DedupeHandler(limit, services);
+    const memory = seat?.memory ?? allocateDedupe(1);
+    this.handler = new DedupeHandler({ waiters, timeoutMs: TIMEOUT_MS }, memory, services);
     this.sink.observe = (q, reply) => this.handler.observe(q, reply);
   }
 
@@ -89,4 +106,13 @@ export function withAddress(q: Query, address: string): Reply {
 /** The address in a reply made by `withAddress`. */
 export function addressOf(reply: Decoded): string | undefined {
   return (reply.answers?.[0] as { data?: string } | undefined)?.data;
+}
+
+/** So many workers over one memory; their mail is taken when the test says so. */
+export function dedupeWorkers(workers: number, memory = allocateDedupe(workers)): DedupeBench[] {
+  const clock = new FakeClock();
+  return Array.from(
+    { length: workers },
+    (_, worker) => new DedupeBench(10_000, { memory, clock, worker, workers }),
+  );
 }
