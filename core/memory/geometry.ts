@@ -1,8 +1,8 @@
 // Where the parts of a slab lie in its shared memory, and how large they are: plain numbers, the same for every thread that opens it.
 //
-//   shard 0 | shard 1 | ...      each:  counters | index | entries | blocks
+//   shard 0 | shard 1 | ...      each:  counters | index | links | ghosts | entries | blocks
 //
-// Counters, index and entries of a shard are as large as its entry limit needs; blocks take the rest of the bytes. Nothing is written before it is
+// All but the blocks of a shard is as large as its entry limit needs; blocks take the rest of the bytes. Nothing is written before it is
 // used, so memory that was never needed is never made by the kernel.
 
 /** Bytes of a word; every offset here is in words. */
@@ -24,7 +24,13 @@ export const BLOCK_WORDS = 2 * LINE_WORDS;
 export const PAYLOAD_WORDS = BLOCK_WORDS - 1;
 
 /** Words of a shard's counters. */
-export const SHARD_WORDS = LINE_WORDS;
+export const SHARD_WORDS = 2 * LINE_WORDS;
+
+/** Ghosts of a bucket: a cache line, so that looking for one waits for memory once. */
+export const GHOST_WAYS = LINE_WORDS;
+
+/** Places for ghosts per entry: as many as replacement looks back. */
+const GHOSTS_PER_ENTRY = 1.5;
 
 /** Entries that make another shard worth while: below, an uneven hash would waste more than less waiting for a lock saves. */
 const ENTRIES_PER_SHARD = 1024;
@@ -44,26 +50,38 @@ export interface SlabGeometry {
   /** A power of two, at least twice `entries`: probes stay short. */
   readonly slots: number;
   readonly blocks: number;
+  readonly ghostBuckets: number;
   /** Offsets within a shard. */
   readonly indexAt: number;
+  readonly linksAt: number;
+  readonly ghostsAt: number;
   readonly entriesAt: number;
   readonly blocksAt: number;
 }
 
 /**
- * A slab for `capacity` entries, at most 100 million, in about `sizeBytes`, from word `start` on. Entries are rounded down to a multiple of the shards.
+ * A slab for `capacity` entries, at most 100 million, in about `sizeBytes`, from word `start` on. Entries are rounded down to a multiple of the shards,
+ * whose number, a power of two, is chosen by the capacity.
  */
-export function slabGeometry(capacity: number, sizeBytes: number, start = 0): SlabGeometry {
-  const shards = shardsFor(capacity);
+export function slabGeometry(
+  capacity: number,
+  sizeBytes: number,
+  start = 0,
+  shards = shardsFor(capacity),
+): SlabGeometry {
   const entries = Math.floor(capacity / shards);
   const slots = 2 ** Math.ceil(Math.log2(entries * 2));
   const indexAt = SHARD_WORDS;
-  const entriesAt = indexAt + Math.ceil(slots / LINE_WORDS) * LINE_WORDS;
+  const linksAt = indexAt + inLines(slots);
+  const ghostsAt = linksAt + inLines(2 * entries);
+  const ghostBuckets = Math.ceil((entries * GHOSTS_PER_ENTRY) / GHOST_WAYS);
+  const entriesAt = ghostsAt + ghostBuckets * GHOST_WAYS;
   const blocksAt = entriesAt + entries * ENTRY_WORDS;
   const room = Math.floor(sizeBytes / WORD_BYTES / shards) - blocksAt;
   const blocks = Math.max(MIN_BLOCKS, Math.floor(room / BLOCK_WORDS));
   const shardWords = blocksAt + blocks * BLOCK_WORDS;
-  return { start, shards, shardWords, entries, slots, blocks, indexAt, entriesAt, blocksAt };
+  const sizes = { start, shards, shardWords, entries, slots, blocks, ghostBuckets };
+  return { ...sizes, indexAt, linksAt, ghostsAt, entriesAt, blocksAt };
 }
 
 /** Bytes of shared memory a slab takes. */
@@ -74,6 +92,11 @@ export function slabBytes(g: SlabGeometry): number {
 /** The least that a slab for `capacity` entries can be given. */
 export function minSlabBytes(capacity: number): number {
   return slabBytes(slabGeometry(capacity, 0));
+}
+
+/** So many words, up to the end of a cache line. */
+function inLines(words: number): number {
+  return Math.ceil(words / LINE_WORDS) * LINE_WORDS;
 }
 
 function shardsFor(capacity: number): number {

@@ -6,7 +6,7 @@ import { Blocks } from './blocks.js';
 import { ENTRY_WORDS, HEADER_WORDS, INLINE_WORDS, type SlabGeometry } from './geometry.js';
 import { ENTRY_MASK, MAX_PROBES, tagOf } from './hash-index.js';
 import { readVersion, validate } from './seqlock.js';
-import { Entry, shardOffset } from './shard.js';
+import { BODY_MASK, Entry, shardOffset, USES_MASK, USES_SHIFT } from './shard.js';
 import { copyWords } from './words.js';
 
 /** By how many bytes of it count: the mask of a last word, in the byte order of the machine. */
@@ -43,7 +43,7 @@ export class SlabReader {
   #shard = 0;
   #header = 0;
   #version = 0;
-  #bodyWords = 0;
+  #body = 0;
 
   constructor(memory: SharedArrayBuffer, geometry: SlabGeometry) {
     this.#words = new Int32Array(memory);
@@ -73,7 +73,7 @@ export class SlabReader {
           this.#shard = shard;
           this.#header = header;
           this.#version = version;
-          this.#bodyWords = words[header + Entry.BODY]!;
+          this.#body = words[header + Entry.BODY]!;
           return true;
         }
       }
@@ -94,13 +94,18 @@ export class SlabReader {
 
   /** Words of the found entry's body. */
   get bodyWords(): number {
-    return this.#bodyWords;
+    return this.#body & BODY_MASK;
+  }
+
+  /** Whether the found entry was in the frequency clock, not in that of recency. */
+  get isFrequent(): boolean {
+    return this.#body < 0;
   }
 
   /** Copies the found entry's body to `into` from `at`; there must be room for `bodyWords`. False when it is being changed. */
   copyBody(into: Int32Array, at: number): boolean {
     const words = this.#words;
-    const count = this.#bodyWords;
+    const count = this.#body & BODY_MASK;
     const from = this.#header + HEADER_WORDS;
     const inline = Math.min(count, INLINE_WORDS);
     copyWords(words, from, into, at, inline);
@@ -114,11 +119,11 @@ export class SlabReader {
     return validate(this.#words, this.#header, this.#version);
   }
 
-  /** Tells replacement that the found entry was of use. Writes only when nobody else did since it last looked. */
+  /** Tells replacement that the found entry was of use. Writes nothing more once that is known well enough. */
   touch(): void {
     const at = this.#header + Entry.USAGE;
     const usage = this.#words[at]!;
-    if ((usage & 1) === 0) this.#words[at] = usage | 1;
+    if ((usage & USES_MASK) !== USES_MASK) this.#words[at] = usage + 1;
   }
 
   /**
@@ -131,10 +136,11 @@ export class SlabReader {
     const seenAt = this.#header + Entry.SEEN;
     const seen = words[seenAt]!;
     const usage = words[at]!;
-    const before = ((now - seen) | 0) > maxPause ? 0 : usage >>> 1;
+    const before = ((now - seen) | 0) > maxPause ? 0 : usage >>> USES_SHIFT;
     if (seen !== now) words[seenAt] = now;
     const count = before < limit ? before + 1 : before;
-    const next = (count << 1) | 1;
+    const uses = usage & USES_MASK;
+    const next = (count << USES_SHIFT) | (uses === USES_MASK ? uses : uses + 1);
     if (usage !== next) words[at] = next;
     return count;
   }

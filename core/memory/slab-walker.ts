@@ -9,7 +9,7 @@ import {
   WORD_BYTES,
 } from './geometry.js';
 import { readVersion, validate } from './seqlock.js';
-import { Entry, META_WORDS, Shard } from './shard.js';
+import { BODY_MASK, Entry, FREQUENT, META_WORDS, Shard, USES_MASK, USES_SHIFT } from './shard.js';
 import { copyWords } from './words.js';
 
 /** Times an entry is copied again because it was changed meanwhile; then it is passed over. A change takes well under a microsecond. */
@@ -39,7 +39,7 @@ export class SlabWalker {
   /** The first `bodyWords` are the entry's. Another array after an entry that is longer than all before. */
   body = new Int32Array(FIRST_BODY_WORDS);
   bodyWords = 0;
-  /** How often it was used and when last, as far as anyone asked: what `insert` takes to store it anew. */
+  /** How often it was used, 1 when that was not counted, and when last, as far as anyone asked: what `insert` takes to store it anew. */
   uses = 0;
   seen = 0;
   readonly #words: Int32Array;
@@ -87,10 +87,13 @@ export class SlabWalker {
     this.b = words[at + Entry.KEY_B]!;
     this.c = words[at + Entry.KEY_C]!;
     this.deadline = words[at + Entry.DEADLINE]!;
-    this.uses = words[at + Entry.USAGE]! >>> 1;
     this.seen = words[at + Entry.SEEN]!;
     copyWords(words, at + Entry.META, this.meta, 0, META_WORDS);
-    const count = words[at + Entry.BODY]!;
+    const usage = words[at + Entry.USAGE]!;
+    const body = words[at + Entry.BODY]!;
+    const isUsed = (usage & USES_MASK) !== 0 || (body & FREQUENT) !== 0;
+    this.uses = Math.max(usage >>> USES_SHIFT, isUsed ? 1 : 0);
+    const count = body & BODY_MASK;
     const first = words[at + Entry.FIRST]!;
     // Only a length that is the entry's may make the buffer grow.
     if (!validate(words, at, version)) return false;

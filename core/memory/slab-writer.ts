@@ -1,7 +1,7 @@
-// Writing to a slab: one writer per shard at a time. Every way out of the table leads through #release and every way in through #add: whoever must
-// learn of inserts, expiry or flushes belongs there.
+// Writing to a slab: one writer per shard at a time. Every way out of the table leads through #drop, which is told the cause, or #release, and every way
+// in through #add: whoever must learn of inserts, expiry or flushes belongs there.
 import { Blocks, blocksFor } from './blocks.js';
-import { ClockHand } from './clock-hand.js';
+import { List } from './clocks.js';
 import {
   BLOCK_WORDS,
   ENTRY_WORDS,
@@ -12,8 +12,9 @@ import {
 } from './geometry.js';
 import { HashIndex } from './hash-index.js';
 import { takeOver, tryLock, unlock } from './lock.js';
+import { Replacement } from './replacement.js';
 import { beginWrite, endWrite } from './seqlock.js';
-import { Entry, META_WORDS, Shard, shardOffset } from './shard.js';
+import { BODY_MASK, Cause, Entry, META_WORDS, Shard, shardOffset, USES_SHIFT } from './shard.js';
 import { type SlabKey, SlabReader } from './slab-reader.js';
 import type { SlabWalker } from './slab-walker.js';
 import { copyWords } from './words.js';
@@ -36,7 +37,7 @@ export class SlabWriter {
   readonly #reader: SlabReader;
   readonly #blocks: Blocks;
   readonly #index: HashIndex;
-  readonly #hand: ClockHand;
+  readonly #replacement: Replacement;
   readonly #entriesAt: number;
   readonly #entries: number;
 
@@ -48,7 +49,7 @@ export class SlabWriter {
     this.#reader = new SlabReader(memory, geometry);
     this.#blocks = new Blocks(this.#words, geometry);
     this.#index = new HashIndex(this.#words, geometry);
-    this.#hand = new ClockHand(this.#words, geometry);
+    this.#replacement = new Replacement(this.#words, geometry);
     this.#entriesAt = geometry.entriesAt - ENTRY_WORDS;
     this.#entries = geometry.entries;
   }
@@ -56,7 +57,7 @@ export class SlabWriter {
   /**
    * Stores a body under a key, in the place of what was there. `meta` is copied; the first `bodyWords` words of `body` are, too. Returns how many
    * entries that were still worth something at tick `now` had to go for it, or BUSY or TOO_LARGE. `uses` and `seen` are how often it was used and
-   * when last, for an entry that comes from elsewhere; what is known here already counts for more.
+   * when last, for an entry that comes from elsewhere; what is known here already counts for more. A key stored again is in the frequency clock.
    */
   insert(
     key: SlabKey,
@@ -74,8 +75,9 @@ export class SlabWriter {
     // How popular a key is stays known when its body is replaced.
     const old = this.#entryOf(key);
     const oldHeader = shard + this.#entriesAt + old * ENTRY_WORDS;
-    const usage = old === 0 ? uses << 1 : this.#words[oldHeader + Entry.USAGE]!;
+    const usage = old === 0 ? uses << USES_SHIFT : this.#words[oldHeader + Entry.USAGE]!;
     const lastSeen = old === 0 ? seen : this.#words[oldHeader + Entry.SEEN]!;
+    const admitted = old === 0 ? this.#replacement.admit(shard, key.low) : List.FREQUENCY;
     let evicted = this.#makeRoom(shard, old, blocksFor(bodyWords), now);
     const entry = this.#takeEntry(shard);
     const header = shard + this.#entriesAt + entry * ENTRY_WORDS;
@@ -85,6 +87,7 @@ export class SlabWriter {
     this.#words[header + Entry.SEEN] = lastSeen;
     endWrite(this.#words, header);
     evicted += this.#add(shard, key, entry);
+    this.#replacement.add(shard, entry, uses > 0 ? List.FREQUENCY : admitted);
     unlock(this.#words, shard + Shard.LOCK);
     return evicted;
   }
@@ -96,7 +99,7 @@ export class SlabWriter {
     if (!this.#reader.find(key)) return false;
     if (!tryLock(this.#words, shard + Shard.LOCK, this.#owner)) return false;
     const entry = this.#entryOf(key);
-    if (entry !== 0) this.#drop(shard, entry);
+    if (entry !== 0) this.#drop(shard, entry, Cause.SUPERSEDED);
     unlock(this.#words, shard + Shard.LOCK);
     return entry !== 0;
   }
@@ -108,7 +111,7 @@ export class SlabWriter {
     if (!tryLock(words, shard + Shard.LOCK, this.#owner)) return BUSY;
     const header = shard + this.#entriesAt + walker.entry * ENTRY_WORDS;
     const isSame = words[header + Entry.VERSION] === walker.version;
-    if (isSame) this.#drop(shard, walker.entry);
+    if (isSame) this.#drop(shard, walker.entry, Cause.FLUSHED);
     unlock(words, shard + Shard.LOCK);
     return isSame ? 1 : 0;
   }
@@ -125,7 +128,7 @@ export class SlabWriter {
         const header = shard + this.#entriesAt + entry * ENTRY_WORDS;
         if (words[header + Entry.BODY] === 0) continue;
         if (((now - words[header + Entry.DEADLINE]!) | 0) < 0) continue;
-        this.#drop(shard, entry);
+        this.#drop(shard, entry, Cause.EXPIRED);
         dropped++;
       }
       unlock(words, shard + Shard.LOCK);
@@ -157,6 +160,33 @@ export class SlabWriter {
     return words * WORD_BYTES;
   }
 
+  /** Entries in the clock of recency; the others are in that of frequency. */
+  get recent(): number {
+    return this.#sum(Shard.LISTED);
+  }
+
+  /** Entries that the clock of recency is to hold. */
+  get target(): number {
+    let sum = 0;
+    for (let i = 0; i < this.shards; i++) sum += this.#replacement.target(this.#shardAt(i));
+    return sum;
+  }
+
+  /** Entries removed for this cause, since the beginning; wraps at 32 bits, like the two below. */
+  removed(cause: Cause): number {
+    return this.#sum(Shard.REMOVED + cause);
+  }
+
+  /** Keys stored that had been evicted from a clock not long ago. */
+  ghostHits(list: List): number {
+    return this.#sum(Shard.GHOST_HITS + list);
+  }
+
+  /** Those of both that were evicted so lately that twice the entries would have kept them, in the order of evictions. */
+  get nearGhostHits(): number {
+    return this.#sum(Shard.NEAR_GHOST_HITS);
+  }
+
   get shards(): number {
     return this.#geometry.shards;
   }
@@ -172,13 +202,19 @@ export class SlabWriter {
   /** Drops entries until one is free and `blocks` blocks are: `old` first, then what replacement picks. Returns how many living ones it picked. */
   #makeRoom(shard: number, old: number, blocks: number, now: number): number {
     if (this.#hasRoom(shard, blocks)) return 0;
-    if (old !== 0) this.#drop(shard, old);
+    if (old !== 0) this.#forget(shard, old);
     let evicted = 0;
     while (!this.#hasRoom(shard, blocks)) {
-      const entry = this.#hand.pick(shard, now);
+      const isFull = this.#words[shard + Shard.ENTRIES_USED] === this.#entries;
+      const entry = this.#replacement.pick(shard, now, !isFull);
       const header = shard + this.#entriesAt + entry * ENTRY_WORDS;
-      if (((now - this.#words[header + Entry.DEADLINE]!) | 0) < 0) evicted++;
-      this.#drop(shard, entry);
+      if (((now - this.#words[header + Entry.DEADLINE]!) | 0) >= 0) {
+        this.#drop(shard, entry, Cause.EXPIRED);
+        continue;
+      }
+      this.#replacement.remember(shard, entry);
+      this.#drop(shard, entry, isFull ? Cause.ENTRIES : Cause.BYTES);
+      evicted++;
     }
     return evicted;
   }
@@ -222,7 +258,7 @@ export class SlabWriter {
     }
     let evicted = 0;
     while (!this.#index.add(shard, key.low, key.high, entry)) {
-      this.#drop(shard, this.#index.first(shard, key.low));
+      this.#drop(shard, this.#index.first(shard, key.low), Cause.INDEX);
       evicted++;
     }
     return evicted;
@@ -242,7 +278,14 @@ export class SlabWriter {
     return entry;
   }
 
-  #drop(shard: number, entry: number): void {
+  #drop(shard: number, entry: number, cause: Cause): void {
+    const at = shard + Shard.REMOVED + cause;
+    this.#words[at] = (this.#words[at]! + 1) | 0;
+    this.#forget(shard, entry);
+  }
+
+  /** Drops an entry whose key is about to be stored again. */
+  #forget(shard: number, entry: number): void {
     const header = shard + this.#entriesAt + entry * ENTRY_WORDS;
     this.#index.remove(shard, this.#words[header + Entry.HASH]!, entry);
     this.#release(shard, entry);
@@ -251,15 +294,17 @@ export class SlabWriter {
   #release(shard: number, entry: number): void {
     const words = this.#words;
     const header = shard + this.#entriesAt + entry * ENTRY_WORDS;
+    this.#replacement.remove(shard, entry);
     beginWrite(words, header);
-    this.#blocks.release(shard, words[header + Entry.FIRST]!, words[header + Entry.BODY]!);
+    const bodyWords = words[header + Entry.BODY]! & BODY_MASK;
+    this.#blocks.release(shard, words[header + Entry.FIRST]!, bodyWords);
     words[header + Entry.BODY] = 0;
     words[header + Entry.FIRST] = words[shard + Shard.FREE_ENTRY]!;
     words[shard + Shard.FREE_ENTRY] = entry;
     words[shard + Shard.ENTRIES_USED] = words[shard + Shard.ENTRIES_USED]! - 1;
   }
 
-  /** Makes a shard as it was at first, but for the versions, which never go back. */
+  /** Makes a shard as it was at first, but for the versions, which never go back, and what is only counted. Any words are good ghosts. */
   #clear(shard: number): void {
     const words = this.#words;
     for (let entry = 1; entry <= this.#entries; entry++) {
@@ -269,7 +314,7 @@ export class SlabWriter {
       words[header + Entry.BODY] = 0;
     }
     this.#index.clear(shard);
-    words.fill(0, shard + Shard.LOCK + 1, shard + this.#geometry.indexAt);
+    words.fill(0, shard + Shard.LOCK + 1, shard + Shard.EVICTIONS);
   }
 
   #sum(counter: number): number {

@@ -149,7 +149,7 @@ const refused = [
   },
   {
     text: 'cache {\n success 1000000\n size 64MB\n}',
-    error: 'Corefile:3: cache: size is too small for so many entries, want 200MiB or more',
+    error: 'Corefile:3: cache: size is too small for so many entries, want 214MiB or more',
   },
   {
     text: 'cache {\n size much\n}',
