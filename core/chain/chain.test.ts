@@ -187,3 +187,18 @@ test('query: a retained query outlives the slots it came from', () => {
   assert.equal(q.qname, 'example.org.');
   assert.equal(q.clientAddress, '192.0.2.1');
 });
+
+test('reply: handed to another query it says the same, and who made it keeps it', () => {
+  const reply = makeQuery('example.org', 'A').replyRcode(Rcode.NXDOMAIN, 3, 'old').copy();
+  reply.isShared = true;
+  const other = makeQuery('EXAMPLE.org', 'A');
+  const same = reply.handTo(other);
+  assert.equal(same.query, other);
+  assert.equal(same.wire, reply.wire);
+  assert.deepEqual(
+    [same.rcode, same.length, same.optOffset, same.ede, same.edeText, same.isShared],
+    [Rcode.NXDOMAIN, reply.length, 0, 3, 'old', true],
+  );
+  assert.equal(reply.copy().isShared, false);
+  assert.equal(other.replyRcode(Rcode.NOERROR).isShared, false);
+});

@@ -16,6 +16,8 @@ export interface Logger {
 export interface Clock {
   /** Monotonic milliseconds since an arbitrary point, with fraction. Never goes back. */
   readonly nowMs: number;
+  /** Brings it up to date: for what begins with an event of a plugin's own, not with a query, a reply or a timer. */
+  refresh?(): unknown;
 }
 
 /** Coarse timers of a worker, for many short time-outs: a timer costs a few array writes and fires up to 10 ms late, never early. */

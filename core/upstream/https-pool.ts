@@ -2,12 +2,11 @@
 import { isIP } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
 import type { Dispatcher, Pool } from 'undici';
-import type { Timers } from '../chain/services.js';
+import type { Clock, Timers } from '../chain/services.js';
 import type { Endpoint } from '../system/sockets.js';
 import { type Carrier, type Exchange, Failure, Link } from './exchange.js';
 import { isReplyTo } from './message.js';
 import type { StreamTls } from './stream-socket.js';
-import type { WheelClock } from './timer-wheel.js';
 import type { CarrierCounters } from './udp-pool.js';
 
 /** Requests under way: a promise and several objects each, so fewer than elsewhere. */
@@ -28,7 +27,7 @@ export interface HttpsPoolOptions {
   readonly tls: StreamTls;
   readonly method: 'GET' | 'POST';
   readonly timers: Timers;
-  readonly clock: WheelClock;
+  readonly clock: Clock;
   readonly counters: CarrierCounters;
   /** Connections are closed when nothing was asked for this long. */
   readonly expireMs: number;

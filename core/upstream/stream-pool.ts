@@ -4,14 +4,13 @@
 // of one round of the socket layer leave in one write per connection. A connection that ends while messages wait on it is no failure of the
 // upstream if it carried an answer before (it was idle too long, or served its share): they are sent once more, on a fresh connection.
 import type { Socket } from 'node:net';
-import type { Timers } from '../chain/services.js';
+import type { Clock, Timers } from '../chain/services.js';
 import { FrameReader } from '../server/frame-reader.js';
 import type { Endpoint, SocketLayer } from '../system/sockets.js';
 import { type Carrier, type Exchange, type ExchangePool, Failure, Link } from './exchange.js';
 import { IdTable } from './id-table.js';
 import { isReplyTo, stampMessage } from './message.js';
 import { openStream, type StreamTls, type TlsMemory } from './stream-socket.js';
-import type { WheelClock } from './timer-wheel.js';
 import type { CarrierCounters } from './udp-pool.js';
 
 /** Messages under way on a connection before another is opened: servers that answer one at a time then still answer several. */
@@ -34,7 +33,7 @@ export interface StreamPoolOptions {
   readonly tls: StreamTls | undefined;
   readonly sockets: SocketLayer;
   readonly timers: Timers;
-  readonly clock: WheelClock;
+  readonly clock: Clock;
   readonly exchanges: ExchangePool;
   readonly counters: CarrierCounters;
   /** An idle connection is closed after this. */

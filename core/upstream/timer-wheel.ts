@@ -32,17 +32,12 @@ const MAX_DELAY_MS = 0x7fffffff;
 const FIRING = BUCKETS;
 const FREE = -1;
 
-/** The worker's clock, with a way to read the time anew; `refresh` may be absent where someone else moves the clock. */
-export interface WheelClock extends Clock {
-  refresh?(): unknown;
-}
-
 type Fire = (arg: number) => void;
 
 const noFire: Fire = () => undefined;
 
 export class TimerWheel implements Timers {
-  readonly #clock: WheelClock;
+  readonly #clock: Clock;
   readonly #isDriven: boolean;
   readonly #heads = new Int32Array(BUCKETS + 1).fill(FREE);
   readonly #tails = new Int32Array(BUCKETS + 1).fill(FREE);
@@ -65,7 +60,7 @@ export class TimerWheel implements Timers {
   #isTurning = false;
 
   /** With `isDriven` false nothing fires but from `advance`: for tests. */
-  constructor(clock: WheelClock, isDriven = true) {
+  constructor(clock: Clock, isDriven = true) {
     this.#clock = clock;
     this.#isDriven = isDriven;
     this.#tick = Math.floor(clock.nowMs / TICK_MS);

@@ -4,7 +4,7 @@
 // draws again. A socket is replaced after SOCKET_AGE_MS or SOCKET_USES messages, so that a port that was found out is worth little (RFC 5452
 // section 9.2). A replaced socket stays open until the last reply it waits for has come or timed out. The kernel drops what does not come
 // from the upstream's address and port; what comes from there must have the id of a message sent from this very socket, and its question.
-import type { Counter, Timers } from '../chain/services.js';
+import type { Clock, Counter, Timers } from '../chain/services.js';
 import type { Batch, Endpoint, SocketLayer, UdpSocket } from '../system/sockets.js';
 import {
   type Carrier,
@@ -17,7 +17,6 @@ import {
 import { IdTable } from './id-table.js';
 import { isReplyTo, stampMessage } from './message.js';
 import { randomBelow } from './random.js';
-import type { WheelClock } from './timer-wheel.js';
 
 /** Sockets messages are drawn among. */
 const SOCKETS = 8;
@@ -63,7 +62,7 @@ export interface UdpPoolOptions {
   readonly local: string | undefined;
   readonly sockets: SocketLayer;
   readonly timers: Timers;
-  readonly clock: WheelClock;
+  readonly clock: Clock;
   readonly exchanges: ExchangePool;
   readonly receiveBatch: Batch;
   readonly counters: CarrierCounters;

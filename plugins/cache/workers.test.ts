@@ -147,3 +147,14 @@ test('cache: a reply that many waited for is stored once', async () => {
   assert.deepEqual(words, stored);
   await Promise.all(replies);
 });
+
+test('cache: a reply that is shared is left to those who share it', async () => {
+  const b = new CacheBench();
+  b.says = (q) => {
+    const reply = replyFrom(q, { answers: [a('example.org', 300)] });
+    reply.isShared = b.asked === 1;
+    return reply;
+  };
+  for (let i = 0; i < 3; i++) await b.ask();
+  assert.equal(b.asked, 2);
+});

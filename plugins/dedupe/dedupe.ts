@@ -104,6 +104,7 @@ export class DedupeHandler implements Handler {
   /** Takes what other workers sent. `onStart` sees to it that this is called. */
   readonly onMail = (): void => {
     const peers = this.#peers as Peers;
+    this.#services.clock.refresh?.();
     const question = this.#question;
     while (peers.take(question)) {
       const answered = this.#flights.find(question);
@@ -194,15 +195,12 @@ export class DedupeHandler implements Handler {
     }
     // The first one takes it up the chain before the question may be claimed anew: a plugin that keeps replies has it then.
     if (flight.head !== -1) {
-      this.#settleFrom(this.#waiters.detach(flight, flight.head), reply, FAULT);
+      this.#settleFrom(this.#waiters.detach(flight, flight.head), reply, FAULT, false);
     }
     this.#tell(flight, reply);
     const first = flight.head === -1 ? -1 : this.#waiters.detach(flight, flight.tail);
     this.#remove(flight);
-    if (first === -1) return;
-    reply.isShared = true;
-    this.#settleFrom(first, reply, FAULT);
-    reply.isShared = false;
+    this.#settleFrom(first, reply, FAULT, true);
   }
 
   /** The leader ended because of `error`, with a reply or without: those it is the second to let down get that, the others try again. */
@@ -217,7 +215,7 @@ export class DedupeHandler implements Handler {
   /** A second failure is final. */
   #letDown(flight: Flight, reply: Reply | undefined, error: DnsError): void {
     if (flight.lastTried === -1) return;
-    this.#settleFrom(this.#waiters.detach(flight, flight.lastTried), reply, error);
+    this.#settleFrom(this.#waiters.detach(flight, flight.lastTried), reply, error, true);
   }
 
   /** Gives up the claim, unless another leader `goesOn` with it, and tells the workers that wait for it. */
@@ -247,12 +245,15 @@ export class DedupeHandler implements Handler {
     this.#promoted = null;
   }
 
-  #settleFrom(first: number, reply: Reply | undefined, error: DnsError): void {
+  /** Gives the reply, or without one the error, to the queries from this node on. */
+  #settleFrom(first: number, reply: Reply | undefined, error: DnsError, isShared: boolean): void {
     for (let node = first; node !== -1; ) {
       const following = this.#waiters.after(node);
       const q = this.#waiters.release(node);
       this.#counts.waiting.inc(-1);
-      q.settle(reply === undefined ? q.replyError(error) : reply.handTo(q));
+      const same = reply === undefined ? q.replyError(error) : reply.handTo(q);
+      same.isShared = isShared;
+      q.settle(same);
       node = following;
     }
   }

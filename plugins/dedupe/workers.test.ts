@@ -369,3 +369,32 @@ test('dedupe: an open handler takes its mail by itself and leaves no timer when 
   b.handler.onStop();
   assert.equal(b.timers.size, 0);
 });
+
+test('dedupe: an error that is final is shared too', async () => {
+  const workers = dedupeWorkers(2) as [DedupeBench, DedupeBench];
+  const [a, b] = workers;
+  const shared: boolean[] = [];
+  const asks = [a, b, b].map((worker) =>
+    ask(
+      (q) =>
+        whenDone(worker.handler.serve(q, worker.next), (reply: Reply) => {
+          shared.push(reply.isShared);
+          return reply;
+        }),
+      worker.query(),
+    ),
+  );
+  a.fail();
+  exchange(workers);
+  b.fail();
+  await Promise.all(asks);
+  // Two leaders, and one whom both let down.
+  assert.deepEqual(shared.sort(), [false, false, true]);
+});
+
+test('dedupe: mail finds the time up to date', (t) => {
+  const [a] = dedupeWorkers(2) as [DedupeBench, DedupeBench];
+  const refresh = t.mock.method(a.clock, 'refresh');
+  a.handler.onMail();
+  assert.equal(refresh.mock.callCount(), 1);
+});
