@@ -29,7 +29,10 @@ const only = values.only === '' ? undefined : values.only.split(',');
 interface Result extends Contestant {
   readonly hits: Round[];
   readonly misses: Round[];
-  half: LoadResult | undefined;
+  /** At half of the own hits/s. */
+  readonly half: LoadResult[];
+  /** One query at a time. */
+  readonly lone: LoadResult[];
   rssMb: number;
 }
 
@@ -42,22 +45,26 @@ await inArena(
   { peers: PEERS, only, authority: 'authority.js', firstPort: FIRST_PORT },
   async (c) => {
     const results = c.map(
-      (one): Result => ({ ...one, hits: [], misses: [], half: undefined, rssMb: 0 }),
+      (one): Result => ({ ...one, hits: [], misses: [], half: [], lone: [], rssMb: 0 }),
     );
     await measure(results);
     report(results);
   },
 );
 
-/** Hits and half load before the first misses, which push names out of the caches. */
+/** Everything about hits before the first misses, which push names out of the caches. */
 async function measure(results: readonly Result[]): Promise<void> {
   for (const c of results) await runLoad({ port: c.port, cpu: LOAD_CPU, seconds: 3 });
   for (let round = 0; round < rounds; round++) {
     for (const c of results) c.hits.push(await timed(c, { seconds }));
   }
-  for (const c of results) {
-    const rate = Math.min(MAX_RATE, Math.round(hitsOf(c) / 2));
-    c.half = await runLoad({ port: c.port, cpu: LOAD_CPU, seconds: 5, rate });
+  for (let round = 0; round < rounds; round++) {
+    for (const c of results) {
+      const load = { port: c.port, cpu: LOAD_CPU, seconds };
+      const rate = Math.min(MAX_RATE, Math.round(hitsOf(c) / 2));
+      c.half.push(await runLoad({ ...load, rate }));
+      c.lone.push(await runLoad({ ...load, sockets: 1, window: 1 }));
+    }
   }
   for (let round = 0; round < rounds; round++) {
     for (const c of results) {
@@ -82,11 +89,15 @@ function report(results: readonly Result[]): void {
     `\n${cpus()[0]?.model}, Node ${process.version}, ${rounds} rounds of ${seconds} s, medians\n`,
   );
   console.log(
-    '| server | hits/s | of echo | us CPU/hit | misses/s | us CPU/miss | lost | p50 us | p99 us | p99.9 us | RSS MB |',
+    '| server | hits/s | of echo | us CPU/hit | misses/s | us CPU/miss | lost | p50 us | p99 us | p99.9 us | p50 us alone | RSS MB |',
   );
-  console.log('| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |');
+  console.log(
+    '| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
+  );
   for (const c of results) console.log(row(c, limit));
-  console.log('\nPercentiles at half of the own hits/s, 100,000/s at most.');
+  console.log(
+    '\nPercentiles at half of the own hits/s, 100,000/s at most; alone: one query at a time.',
+  );
   const figures = Object.fromEntries(
     results.map((c) => [c.peer.name, { hits: hitsOf(c), misses: missesOf(c) }]),
   );
@@ -96,8 +107,10 @@ function report(results: readonly Result[]): void {
 }
 
 function row(c: Result, limit: number): string {
-  const median = (of: Round[], value: (round: Round) => number): string =>
+  const median = (of: readonly Round[], value: (round: Round) => number): string =>
     of.length === 0 ? '-' : spreadOf(of.map(value)).median.toFixed(1);
+  const latency = (of: readonly LoadResult[], value: (load: LoadResult) => number): string =>
+    spreadOf(of.map(value)).median.toFixed(0);
   const lost = [...c.hits, ...c.misses].reduce((sum, r) => sum + r.load.lost, 0);
   const cells = [
     c.peer.name,
@@ -107,9 +120,10 @@ function row(c: Result, limit: number): string {
     c.misses.length === 0 ? '-' : Math.round(missesOf(c)),
     median(c.misses, (r) => r.cpuUs),
     lost,
-    c.half?.p50 ?? '-',
-    c.half?.p99 ?? '-',
-    c.half?.p999 ?? '-',
+    latency(c.half, (load) => load.p50),
+    latency(c.half, (load) => load.p99),
+    latency(c.half, (load) => load.p999),
+    latency(c.lone, (load) => load.p50),
     c.rssMb.toFixed(0),
   ];
   return `| ${cells.join(' | ')} |`;

@@ -34,7 +34,8 @@ const STOP = -1;
 export interface SocketOwner {
   /** A call failed and the socket's callback should hear of it. */
   onPendingError(socket: MmsgSocket): void;
-  onBatch(): void;
+  /** A receive call brought `count` datagrams; `sender` tells apart who sent the first. */
+  onBatch(count: number, sender: number): void;
   onPause(socket: MmsgSocket): void;
   onClose(socket: MmsgSocket): void;
 }
@@ -59,6 +60,7 @@ export class MmsgSocket implements UdpSocket {
   isOpen = true;
   readonly #libc: Libc;
   readonly #owner: SocketOwner;
+  readonly #isConnected: boolean;
   readonly #isWildcard: boolean;
   readonly #nameLength: number;
   /** The local port as the upper half of a socket address's first word. */
@@ -77,6 +79,7 @@ export class MmsgSocket implements UdpSocket {
     this.family = options.family;
     this.localPort = options.localPort;
     this.onReadable = options.onReadable;
+    this.#isConnected = options.isConnected;
     this.#isWildcard = options.isWildcard;
     this.#nameLength = options.isConnected ? 0 : nameLengthOf(options.family);
     this.#isGrouping =
@@ -102,8 +105,15 @@ export class MmsgSocket implements UdpSocket {
       return errno === EAGAIN || errno === EINTR ? 0 : -errno;
     }
     batch.takeReceived(count, this.#portWord);
-    this.#owner.onBatch();
+    this.#owner.onBatch(count, this.#isConnected ? this.fd : this.#senderOf(batch));
     return count;
+  }
+
+  /** Port and the end of the address that the first datagram came from. */
+  #senderOf(batch: MmsgBatch): number {
+    const peer = batch.peers[0]!;
+    const at = this.family === 4 ? 6 : 22;
+    return (peer[2]! << 24) | (peer[3]! << 16) | (peer[at]! << 8) | peer[at + 1]!;
   }
 
   send(from: Batch, first: number, count: number): number {

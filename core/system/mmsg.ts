@@ -6,7 +6,8 @@
 //
 // Measured beside it (one datagram at a time, processor time per answer): this 33 us, poll() on a thread of libuv's pool 42 us. Looking again for
 // 20 us before waiting cuts the round trip from 60 to 20 us, but at 100,000 queries/s costs 8.4 us per answer instead of 5.7, because datagrams that
-// arrive during a short sleep are served together. So it waits at once.
+// arrive during a short sleep are served together. So it waits at once, but for one client alone (spin.ts): its median round trip is 20 us, where that
+// of Unbound was 43 in the same run.
 import { randomInt } from 'node:crypto';
 import { addressBytes, endpointText, familyOf, isWildcard } from './address.js';
 import { MmsgBatch } from './batch.js';
@@ -24,6 +25,7 @@ import {
 import { MmsgSocket, type SocketOwner } from './mmsg-socket.js';
 import { localPortOf, makeSocket, openUdp, setBuffers } from './open.js';
 import type { Batch, Endpoint, SocketLayer, SocketStats, UdpSocket } from './sockets.js';
+import { Spinner } from './spin.js';
 
 /** Sockets asked for in one epoll_wait; further ready ones come first in the next. */
 const EVENTS = 64;
@@ -44,6 +46,7 @@ class MmsgLayer implements SocketLayer, SocketOwner {
   readonly #libc: Libc;
   #epoll: number;
   readonly #stats = { wakeups: 0, batches: 0 };
+  readonly #spinner = new Spinner();
   readonly #events: DataView;
   readonly #eventsAddress: number;
   /** By descriptor. */
@@ -130,8 +133,9 @@ class MmsgLayer implements SocketLayer, SocketOwner {
     this.#epoll = -1;
   }
 
-  onBatch(): void {
+  onBatch(count: number, sender: number): void {
     this.#stats.batches++;
+    this.#spinner.onBatch(count, sender);
   }
 
   onPendingError(socket: MmsgSocket): void {
@@ -167,10 +171,21 @@ class MmsgLayer implements SocketLayer, SocketOwner {
   readonly #turn = (): void => {
     this.#isScheduled = false;
     for (let rounds = 0; rounds < ROUNDS_PER_TURN; rounds++) {
-      if (this.#isStopped || !this.#round()) return;
+      if (this.#isStopped) return;
+      if (!this.#round() && !this.#spin()) return;
     }
     this.#schedule();
   };
+
+  /** Looks for more for a moment where that pays; true when something came. */
+  #spin(): boolean {
+    const { looks } = this.#spinner;
+    if (looks === 0) return false;
+    let isFound = false;
+    for (let i = 0; i < looks && !isFound; i++) isFound = this.#round();
+    this.#spinner.onLooked(isFound);
+    return isFound;
+  }
 
   /** Serves what is readable now; true when something was. */
   #round(): boolean {
