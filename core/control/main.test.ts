@@ -50,7 +50,7 @@ test('main: -version says version and platform', async (t) => {
 test('main: -plugins lists the built-in plugins in chain order', async (t) => {
   const { code, stdout } = await run(t, ['-plugins']);
   assert.equal(code, 0);
-  assert.match(stdout, /^root\nbind\n(\w+\n)*cache\ndedupe\nforward\nwhoami\n$/);
+  assert.match(stdout, /^root\nbind\n(\w+\n)*cache\n(\w+\n)*dedupe\nforward\nwhoami\n$/);
 });
 
 test('main: -help prints the usage, misuse prints it with the reason and exits 2', async (t) => {

@@ -43,6 +43,7 @@ function keeper(t: TestContext, note: Note, intervalMs = 0, path?: string) {
     failed: () => failed,
     keeper: new SnapshotKeeper({
       path: file,
+      owner: 'test',
       intervalMs,
       sections: [note],
       log,
@@ -145,4 +146,19 @@ test('snapshot keeper: a folder that is missing is warned of at the start, failu
   assert.equal(failed(), 2);
   assert.deepEqual(saved, []);
   assert.equal(existsSync(folder), false);
+});
+
+test('snapshot keeper: a file belongs to one owner at a time', async (t) => {
+  const { keeper: first, file, lines } = keeper(t, new Note('x'));
+  const { log } = fakeServices();
+  const options = { path: file, intervalMs: 0, sections: [], log };
+  assert.throws(() => new SnapshotKeeper({ ...options, owner: 'cache of b' }), {
+    message: `${file} is written for test, want another file for cache of b`,
+  });
+  const heir = new SnapshotKeeper({ ...options, owner: 'test' });
+  await first.stop();
+  assert.throws(() => new SnapshotKeeper({ ...options, owner: 'cache of b' }));
+  await heir.stop();
+  await new SnapshotKeeper({ ...options, owner: 'cache of b' }).stop();
+  assert.deepEqual(lines, []);
 });

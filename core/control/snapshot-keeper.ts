@@ -20,6 +20,8 @@ export interface SnapshotSaved {
 
 export interface SnapshotOptions {
   readonly path: string;
+  /** Whose file it is, the same after a reload: plugin and server block. */
+  readonly owner: string;
   /** From the end of one to the beginning of the next; 0 to write at the stop alone. */
   readonly intervalMs: number;
   readonly sections: readonly SnapshotSection[];
@@ -28,6 +30,9 @@ export interface SnapshotOptions {
   onSaved?(saved: SnapshotSaved): void;
   onFailed?(): void;
 }
+
+/** Whose the files in use are, and how many keepers have each: two for a moment when one takes over from another. */
+const claims = new Map<string, { readonly owner: string; keepers: number }>();
 
 /** For the control part of a plugin: `load` belongs in its `onLoad`, `start` in its `onStart`, `stop` in its `onStop`. */
 export class SnapshotKeeper {
@@ -38,8 +43,16 @@ export class SnapshotKeeper {
   #saving: Promise<void> | undefined;
   #hasFailed = false;
 
+  /** Throws an Error when somebody else keeps something in the same file. */
   constructor(options: SnapshotOptions) {
     this.#options = options;
+    const { path, owner } = options;
+    const claim = claims.get(path) ?? { owner, keepers: 0 };
+    if (claim.owner !== owner) {
+      throw new Error(`${path} is written for ${claim.owner}, want another file for ${owner}`);
+    }
+    claim.keepers++;
+    claims.set(path, claim);
   }
 
   /** Reads what was kept. A file that is no good is reported and left alone until the next one replaces it. */
@@ -58,10 +71,14 @@ export class SnapshotKeeper {
 
   /** Writes once more and is done; the last state is what is kept. */
   async stop(): Promise<void> {
+    if (this.#isStopped) return;
     this.#isStopped = true;
     clearTimeout(this.#timer);
     await this.#saving;
     await this.save();
+    const { path } = this.#options;
+    const claim = claims.get(path);
+    if (claim !== undefined && --claim.keepers === 0) claims.delete(path);
   }
 
   /** Writes now, or waits for the one that is under way. Never rejects: a failure is logged once, until one succeeds again. */

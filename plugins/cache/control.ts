@@ -17,7 +17,8 @@ import {
 import { CACHE_HELP, CacheCommands } from './commands.js';
 import { typeLabels } from './counts.js';
 import { CacheInspector } from './inspect.js';
-import type { CacheMemory } from './options.js';
+import type { CacheMemory, PersistOptions } from './options.js';
+import { Persistence } from './persistence.js';
 import { tickOf } from './ticks.js';
 
 /** Bytes of shared memory per entry where no `size` is set: most answers take 200 to 400, one with many or signed records 1000 and more. */
@@ -77,9 +78,15 @@ export class CacheControl implements Control {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #halves: readonly Half[];
+  readonly #persistence: Persistence | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(sizes: CacheSizes, zones: readonly string[], services: ControlServices) {
+  constructor(
+    sizes: CacheSizes,
+    zones: readonly string[],
+    services: ControlServices,
+    persist?: PersistOptions,
+  ) {
     this.published = allocateCache(sizes);
     this.#clock = services.clock;
     this.#log = services.log;
@@ -88,16 +95,25 @@ export class CacheControl implements Control {
       halfOf(new SlabWriter(memory, success, CONTROL_OWNER), 'success', zones, services),
       halfOf(new SlabWriter(memory, denial, CONTROL_OWNER), 'denial', zones, services),
     ];
+    if (persist !== undefined) {
+      this.#persistence = new Persistence(this.published, persist, zones, services);
+    }
     services.get(COMMANDS).add('cache', CACHE_HELP, this.#commands(zones, services).run);
   }
 
+  async onLoad(): Promise<void> {
+    await this.#persistence?.load();
+  }
+
   onStart(): void {
+    this.#persistence?.start();
     this.#timer = setInterval(() => this.tick(), PERIOD_MS);
     this.#timer.unref();
   }
 
-  onStop(): void {
+  async onStop(): Promise<void> {
     clearInterval(this.#timer);
+    await this.#persistence?.stop();
   }
 
   onWorkerExit(worker: number): void {

@@ -77,6 +77,11 @@ export class CacheInspector {
 
   /** The selected entries that are still worth something. What is given is the same object, about the entry met last. */
   async *entries(selection: Selection): AsyncGenerator<EntryView, void> {
+    for await (const view of this.#walk(selection)) if (view.isUsable) yield view;
+  }
+
+  /** Those that are only remembered, too. */
+  async *#walk(selection: Selection): AsyncGenerator<EntryView, void> {
     let met = 0;
     for (const half of ['success', 'denial'] as const) {
       const view = new EntryView(half, this.#memory);
@@ -96,7 +101,7 @@ export class CacheInspector {
   /** Drops the selected entries; gives how many. What is stored in the meantime may stay. */
   async flush(selection: Selection): Promise<number> {
     let flushed = 0;
-    for await (const view of this.entries(selection)) {
+    for await (const view of this.#walk(selection)) {
       if (await this.#drop(view)) flushed++;
     }
     return flushed;
@@ -131,6 +136,8 @@ export class EntryView {
   age = 0;
   isStale = false;
   isDead = false;
+  /** Not so a failure past its time: it only says how long the next one is kept. */
+  isUsable = false;
   #body: Int32Array;
   #bytes: Uint8Array;
 
@@ -148,6 +155,7 @@ export class EntryView {
     this.age = Math.max((now - (meta[Meta.STORED] as number)) | 0, 0);
     this.isStale = this.age >= (meta[Meta.LIFETIME] as number);
     this.isDead = ((now - deadline) | 0) >= 0;
+    this.isUsable = !this.isDead && !(this.isStale && this.#kind === Kind.FAILURE);
   }
 
   /** The body, which begins with the question name in lower case. */
@@ -181,9 +189,13 @@ export class EntryView {
     return className(this.walker.a & 0xffff);
   }
 
+  get #kind(): number {
+    return kindBits(this.walker.meta[Meta.SHAPE] as number) + Kind.ANSWER;
+  }
+
   get kind(): string {
     const { meta } = this.walker;
-    switch (kindBits(meta[Meta.SHAPE] as number) + Kind.ANSWER) {
+    switch (this.#kind) {
       case Kind.ANSWER:
         return 'answer';
       case Kind.REFERRAL:

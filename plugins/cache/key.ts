@@ -15,6 +15,11 @@ export const WHOLE_NAME = 0x80;
 /** Words that the folded name of a query has room for. */
 const NAME_WORDS = 64;
 
+/** Bytes of the key that stand at the beginning of the body, by its second word. */
+export function keyBytes(b: number): number {
+  return b >>> 8;
+}
+
 /** The key of one query after another; one per worker and cache. */
 export class CacheKey implements SlabKey {
   a = 0;
@@ -26,6 +31,8 @@ export class CacheKey implements SlabKey {
   high = 0;
   readonly #seed: readonly [number, number];
   readonly #hasher: Hasher;
+  /** For keys that are no query's. */
+  readonly #own = new Uint32Array(NAME_WORDS);
 
   /** `seed` is the same in all workers; `fingerprint` tells configurations apart. */
   constructor(seed: readonly [number, number], fingerprint: number) {
@@ -69,6 +76,21 @@ export class CacheKey implements SlabKey {
   /** A key of its own for the same entries. */
   another(): CacheKey {
     return new CacheKey(this.#seed, this.c);
+  }
+
+  /** Makes this the key with the words `a` and `b`, and the first `bytes` bytes of `body`, as an entry has them. */
+  restore(a: number, b: number, body: Int32Array, bytes: number): void {
+    const words = this.#own;
+    const count = (bytes + 3) >> 2;
+    for (let i = 0; i < count; i++) words[i] = body[i] as number;
+    // What follows in the body is none of the key's.
+    if ((bytes & 3) !== 0)
+      words[count - 1] = (words[count - 1] as number) & (2 ** ((bytes & 3) * 8) - 1);
+    this.a = a;
+    this.b = b;
+    this.words = words;
+    this.bytes = bytes;
+    this.#hash();
   }
 
   #hash(): void {

@@ -53,3 +53,14 @@ export interface CacheOptions {
   readonly prefetch: PrefetchOptions | undefined;
   readonly stale: StaleOptions | undefined;
 }
+
+/** How the cache is kept over a restart. */
+export interface PersistOptions {
+  readonly path: string;
+  /** 0 for at the stop alone. */
+  readonly intervalMs: number;
+  /** How long past its time an entry may be used. */
+  readonly staleMs: number;
+  /** The settings that decide what is kept and for how long, as text: entries kept under others are not taken. */
+  readonly settings: string;
+}

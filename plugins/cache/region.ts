@@ -10,6 +10,11 @@ export type Freshness = (typeof Freshness)[keyof typeof Freshness];
 /** Times a look-up is begun again because the entry was changed; then it is a miss. A change takes well under a microsecond. */
 const ATTEMPTS = 4;
 
+/** Ticks that an entry stays past its time. A failure is not used then, but tells how long the next one is kept. */
+export function remainTicks(kind: number, lifetime: number, staleTicks: number): number {
+  return kind === Kind.FAILURE ? lifetime : staleTicks;
+}
+
 export class Region {
   readonly reader: SlabReader;
   readonly writer: SlabWriter;

@@ -10,7 +10,7 @@ import {
   replyFrom,
 } from '../../core/testing.js';
 import type { CacheMemory, CacheOptions } from './options.js';
-import cache, { optionsOf } from './setup.js';
+import cache, { optionsOf, persistOf } from './setup.js';
 import type { CacheConfig } from './syntax.js';
 
 const SERVFAIL_5S = { minMs: 5000, maxMs: 5000, isForAll: false };
@@ -120,6 +120,29 @@ for (const c of cases) {
   });
 }
 
+const persisted = [
+  { text: 'persist /x/cache', want: ['/x/cache', 300_000] },
+  { text: 'persist state/cache 90s', want: [`${process.cwd()}/state/cache`, 90_000] },
+  { text: 'persist /x/cache 0', want: ['/x/cache', 0] },
+];
+for (const { text, want } of persisted) {
+  test(`cache syntax: ${text}`, () => {
+    const options = persistOf(configOf(`cache {\n ${text}\n}`), new Map());
+    assert.deepEqual([options?.path, options?.intervalMs], want);
+  });
+}
+
+test('cache: what decides which replies are kept decides whether kept ones are taken', () => {
+  const settingsOf = (text: string): string | undefined =>
+    persistOf(configOf(`cache 30 {\n persist /x\n ${text}\n}`), new Map())?.settings;
+  const plain = settingsOf('servfail 5s');
+  assert.equal(settingsOf('prefetch 10\n serve_stale\n keepttl'), plain);
+  for (const text of ['servfail 6s', 'success 9984 40', 'disable denial a.example']) {
+    assert.notEqual(settingsOf(text), plain, text);
+  }
+  assert.equal(persistOf(configOf('cache'), new Map()), undefined);
+});
+
 const refused = [
   { text: 'cache 0', error: 'Corefile:1: cache: TTL 0 is out of range, want 1 or more' },
   { text: 'cache -1 x', error: 'Corefile:1: cache: TTL -1 is out of range, want 1 or more' },
@@ -187,6 +210,18 @@ const refused = [
   {
     text: 'cache {\n serve_stale 1h immediate 1s 1s 1s\n}',
     error: 'Corefile:2: cache: "1s" is not accepted, want nothing behind RECHECK',
+  },
+  {
+    text: 'cache {\n persist\n}',
+    error: 'Corefile:2: cache: missing argument PATH for persist, want a file name',
+  },
+  {
+    text: 'cache {\n persist /x 10ms\n}',
+    error: 'Corefile:2: cache: "10ms" is out of range, want 0 or 1s..24h',
+  },
+  {
+    text: 'cache {\n persist /x often\n}',
+    error: 'Corefile:2: cache: "often" is not a duration, want one such as 5m',
   },
   {
     text: 'cache {\n serve_stale_policy prefer_positive\n}',

@@ -4,7 +4,7 @@ import { ALL_FAILURES, type FailureOptions, onlyServfail } from '../negative/fai
 import type { NegativeConfig } from '../negative/syntax.js';
 import { CacheHandler } from './cache.js';
 import { allocateCache, CacheControl, type CacheSizes } from './control.js';
-import type { CacheMemory, CacheOptions } from './options.js';
+import type { CacheMemory, CacheOptions, PersistOptions } from './options.js';
 import { type CacheConfig, cacheSyntax, capacityOf, FAILURE_MS, ttlsOf } from './syntax.js';
 import type { TtlLimits } from './ttl.js';
 
@@ -13,8 +13,11 @@ export default definePlugin({
   syntax: cacheSyntax,
   setup: (config, services) =>
     new CacheHandler(optionsOf(config, services.block.parts), memoryOf(config, services), services),
-  control: (config, services) =>
-    new CacheControl(sizesOf(config, services.block.parts), config.zones, services),
+  control: (config, services) => {
+    const { parts } = services.block;
+    const sizes = sizesOf(config, parts);
+    return new CacheControl(sizes, config.zones, services, persistOf(config, parts));
+  },
 });
 
 /** The configuration, its own and that of its parts, in the units the handler works with. */
@@ -64,6 +67,14 @@ function failuresOf(
   if (servfail === 0) return undefined;
   if (negative === undefined) return onlyServfail(servfail ?? FAILURE_MS);
   return servfail === undefined ? ALL_FAILURES : { ...onlyServfail(servfail), isForAll: true };
+}
+
+/** Where the cache is kept over a restart, and what entries depend on besides what is behind it. */
+export function persistOf(config: CacheConfig, parts: Parts): PersistOptions | undefined {
+  if (config.persist === undefined) return undefined;
+  const [path, intervalMs] = config.persist;
+  const { stale, keepTtl, prefetch, ...kept } = optionsOf(config, parts);
+  return { path, intervalMs, staleMs: stale?.maxMs ?? 0, settings: JSON.stringify(kept) };
 }
 
 function memoryOf(config: CacheConfig, services: Services): CacheMemory {

@@ -105,11 +105,11 @@ test('cache: the main thread counts every second while it runs', async (t) => {
   const ticks: number[] = [];
   t.mock.method(control, 'tick', () => ticks.push(1));
   t.mock.timers.enable({ apis: ['setInterval'] });
-  control.onStop();
+  await control.onStop();
   control.onStart();
   t.mock.timers.tick(3000);
   assert.equal(ticks.length, 3);
-  control.onStop();
+  await control.onStop();
   t.mock.timers.tick(3000);
   assert.equal(ticks.length, 3);
 });
