@@ -5,6 +5,7 @@ import {
   HEADER_BYTES,
   HEADER_WORDS,
   hasExtendedError,
+  isPlainAnswer,
   messageLength,
   Scratch,
   ttlCount,
@@ -36,8 +37,7 @@ export function freshReply(region: Region, q: Query, keepTtl: boolean): Reply | 
   const age = region.ageSeconds;
   if (!keepTtl && age > 0) ageTtls(bytes, words, listAt, count, age);
   const reply = q.replyWire(bytes, length, 0);
-  if (hasExtendedError(region.shape)) addExtendedError(reply, q, listAt + ((count + 1) >> 1));
-  else if (region.kind === Kind.FAILURE) reply.ede = Ede.CACHED_ERROR;
+  if (!isPlainAnswer(region.shape)) completeReply(reply, region, q, listAt + ((count + 1) >> 1));
   return reply;
 }
 
@@ -49,7 +49,7 @@ export function replyBelow(region: Region, q: Query, nameBytes: number): Reply |
   const { out, wire, qnameEnd } = q;
   bytes = scratch.bytes;
   words = scratch.words;
-  if (!copyEntryTo(region)) return null;
+  if (!copyWhole(region)) return null;
   const from = bytes;
   const stored = messageLength(region.shape);
   const added = qnameEnd - q.qnameOffset - nameBytes;
@@ -78,6 +78,7 @@ export function staleReply(region: Region, q: Query, ttl: number): Reply | null 
   if (!copyEntry(region, q)) return null;
   const length = messageLength(region.shape);
   setTtls(bytes, words, (length + 3) >> 2, ttlCount(region.shape), ttl);
+  if (region.kind === Kind.DENIAL) putType(q);
   const reply = q.replyWire(bytes, length, 0);
   reply.ede = reply.rcode === Rcode.NXDOMAIN ? Ede.STALE_NXDOMAIN_ANSWER : Ede.STALE_ANSWER;
   return reply;
@@ -96,14 +97,11 @@ function copyEntry(region: Region, q: Query): boolean {
     bytes = scratch.bytes;
     words = scratch.words;
   }
-  if (!copyEntryTo(region)) return false;
-  // NXDOMAIN came with the type that was asked for first.
-  if (region.kind === Kind.DENIAL) putType(q, bytes);
-  return true;
+  return copyWhole(region);
 }
 
-/** Copies the found entry to `words`. */
-function copyEntryTo(region: Region): boolean {
+/** Copies the found entry to `words`. False when it was changed. */
+function copyWhole(region: Region): boolean {
   const { reader } = region;
   words[0] = region.head0;
   words[1] = region.head1;
@@ -111,9 +109,17 @@ function copyEntryTo(region: Region): boolean {
   return reader.copyBody(words, HEADER_WORDS) && reader.isWhole;
 }
 
-function putType(q: Query, to: Uint8Array): void {
-  to[q.qnameEnd] = q.qtype >> 8;
-  to[q.qnameEnd + 1] = q.qtype;
+/** What replies have that are no answer, or have an extended error, which is at word `edeAt`. */
+function completeReply(reply: Reply, region: Region, q: Query, edeAt: number): void {
+  if (region.kind === Kind.DENIAL) putType(q);
+  if (hasExtendedError(region.shape)) addExtendedError(reply, q, edeAt);
+  else if (region.kind === Kind.FAILURE) reply.ede = Ede.CACHED_ERROR;
+}
+
+/** NXDOMAIN came with the type that was asked for first. */
+function putType(q: Query): void {
+  bytes[q.qnameEnd] = q.qtype >> 8;
+  bytes[q.qnameEnd + 1] = q.qtype;
 }
 
 function addExtendedError(reply: Reply, q: Query, at: number): void {

@@ -16,6 +16,7 @@ import { classify, Kind } from './classify.js';
 import { type CacheCounts, countsOf, type ServerCounts } from './counts.js';
 import { Keeper } from './keeper.js';
 import { CacheKey } from './key.js';
+import { MissGate } from './miss-gate.js';
 import type { CacheMemory, CacheOptions } from './options.js';
 import { Refresher, type RefreshOwner } from './refresher.js';
 import { Freshness, Region } from './region.js';
@@ -41,6 +42,7 @@ export class CacheHandler implements Handler, RefreshOwner {
   readonly #denial: Region;
   readonly #counts: CacheCounts;
   readonly #names: WholeNames;
+  readonly #gate: MissGate;
   readonly #keeper: Keeper;
   readonly #refresher: Refresher;
   readonly #refreshTicks = ticksOfMs(REFRESH_LIMIT_MS);
@@ -70,6 +72,7 @@ export class CacheHandler implements Handler, RefreshOwner {
     this.#denial = new Region(memory.memory, memory.denial, worker + 1, staleTicks);
     this.#counts = countsOf(services, options.zones);
     this.#names = new WholeNames(this.#success, this.#denial, this.#key, options.cut, block);
+    this.#gate = new MissGate(options, memory, this.#names, this.#success, this.#counts, services);
     this.#keeper = new Keeper(
       this.#success,
       this.#denial,
@@ -109,16 +112,7 @@ export class CacheHandler implements Handler, RefreshOwner {
       else this.#countUse(region, q, next, now);
       return reply;
     }
-    if (this.#options.cut !== 'off') {
-      const reply = this.#names.deny(q, this.#key, now);
-      if (reply !== null) {
-        counts.denial.hits.inc();
-        this.#counts.cuts.inc();
-        return reply;
-      }
-    }
-    counts.misses.inc();
-    return whenDone(next(q), this.#onReply);
+    return this.#gate.answer(q, this.#key, now) ?? whenDone(next(q), this.#onReply);
   }
 
   /** A refresh in the background has its reply; nobody waits for it. */
@@ -229,7 +223,9 @@ export class CacheHandler implements Handler, RefreshOwner {
   /** The reply of the rest of the chain to a miss. */
   readonly #onReply = (reply: Reply, q: Query): Answer => {
     this.#key.set(q);
-    return this.#keeper.keep(reply, q, this.#kindOf(reply, q), tickOf(this.#clock.nowMs));
+    const kind = this.#kindOf(reply, q);
+    this.#gate.settled(reply, q, kind);
+    return this.#keeper.keep(reply, q, kind, tickOf(this.#clock.nowMs));
   };
 
   /** The reply of the rest of the chain to a query for which there is a stale entry. */

@@ -1,6 +1,7 @@
 // The cache's part in the main thread: makes the shared memory, drops what is past its time, counts what is there.
 import { randomInt } from 'node:crypto';
 import {
+  allocateCells,
   type Clock,
   COMMANDS,
   CONTROL_OWNER,
@@ -14,6 +15,7 @@ import {
   slabBytes,
   slabGeometry,
 } from '../../core/plugin.js';
+import { ZONE_CELLS } from '../negative/zone-limit.js';
 import { CACHE_HELP, CacheCommands } from './commands.js';
 import { typeLabels } from './counts.js';
 import { CacheInspector } from './inspect.js';
@@ -60,6 +62,7 @@ export function allocateCache({ success, denial, sizeBytes }: CacheSizes): Cache
     memory: new SharedArrayBuffer(answerBytes + slabBytes(denials)),
     success: answers,
     denial: denials,
+    zoneCells: allocateCells(ZONE_CELLS),
     seed: [randomInt(2 ** 32), randomInt(2 ** 32)],
   };
 }

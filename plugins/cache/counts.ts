@@ -23,6 +23,7 @@ export interface CacheCounts {
   readonly servers: readonly ServerCounts[];
   readonly ecsBypasses: Counter;
   readonly cuts: Counter;
+  readonly overZoneLimits: Counter;
   readonly busy: Counter;
   readonly tooLarge: Counter;
   readonly overRefreshes: Counter;
@@ -45,6 +46,11 @@ export function countsOf(services: Services, zones: readonly string[]): CacheCou
     cuts: metrics.counter(
       'nxdomain_cuts_total',
       'Queries denied because a name above theirs does not exist.',
+      cache,
+    ),
+    overZoneLimits: metrics.counter(
+      'zone_limit_total',
+      'Queries not sent upstream because of the limit for unknown names of their zone.',
       cache,
     ),
     busy: notStored('busy'),

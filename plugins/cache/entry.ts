@@ -46,6 +46,11 @@ export function kindBits(shape: number): number {
   return (shape >>> 29) & 3;
 }
 
+/** ANSWER without extended error. */
+export function isPlainAnswer(shape: number): boolean {
+  return shape >>> 29 === 0;
+}
+
 export function hasExtendedError(shape: number): boolean {
   return shape < 0;
 }

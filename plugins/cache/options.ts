@@ -9,6 +9,8 @@ export interface CacheMemory {
   readonly memory: SharedArrayBuffer;
   readonly success: SlabGeometry;
   readonly denial: SlabGeometry;
+  /** Of the limit for each zone: see plugins/negative/zone-limit.ts. */
+  readonly zoneCells: Int32Array;
   /** Of the hash: random, the same in all workers. */
   readonly seed: readonly [number, number];
 }
@@ -49,6 +51,8 @@ export interface CacheOptions {
   /** Undefined when no failures are kept. */
   readonly failures: FailureOptions | undefined;
   readonly cut: CutOptions;
+  /** Queries a second for unknown names of one zone. */
+  readonly zoneLimit: number | undefined;
   readonly keepTtl: boolean;
   readonly prefetch: PrefetchOptions | undefined;
   readonly stale: StaleOptions | undefined;

@@ -21,6 +21,7 @@ const DEFAULTS: CacheOptions = {
   denial: { ttl: { min: 5, max: 1800 }, disabled: [] },
   failures: SERVFAIL_5S,
   cut: 'off',
+  zoneLimit: undefined,
   keepTtl: false,
   prefetch: undefined,
   stale: undefined,

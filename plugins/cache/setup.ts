@@ -32,6 +32,7 @@ export function optionsOf(config: CacheConfig, parts: Parts): CacheOptions {
     denial: { ttl: denialTtls(config, negativeOf(parts)), disabled: disabled('denial') },
     failures: failuresOf(config, negativeOf(parts)),
     cut: negativeOf(parts)?.cut ?? 'off',
+    zoneLimit: negativeOf(parts)?.zone_limit ?? undefined,
     keepTtl: config.keepttl,
     prefetch: amount === 0 ? undefined : { amount, maxPauseMs, percent },
     stale:

@@ -3,7 +3,13 @@ import { test } from 'node:test';
 import { directiveProblems, parseDirective } from '../../core/testing.js';
 import negative from './setup.js';
 
-const DEFAULTS = { capacity: undefined, ttl: undefined, cut: 'validated', failures: undefined };
+const DEFAULTS = {
+  capacity: undefined,
+  ttl: undefined,
+  cut: 'validated',
+  failures: undefined,
+  zone_limit: 1000,
+};
 
 const cases = [
   { name: 'alone it leaves everything to the defaults', text: 'negative', want: {} },
@@ -20,6 +26,8 @@ const cases = [
     want: { failures: { minMs: 5000, maxMs: 5000 } },
   },
   { name: 'a trusted upstream', text: 'negative {\n cut ON\n}', want: { cut: 'on' } },
+  { name: 'a limit', text: 'negative {\n zone_limit 50\n}', want: { zone_limit: 50 } },
+  { name: 'no limit', text: 'negative {\n zone_limit off\n}', want: { zone_limit: null } },
   { name: 'no failures', text: 'negative {\n failures off\n}', want: { failures: null } },
 ];
 for (const c of cases) {
@@ -29,6 +37,10 @@ for (const c of cases) {
 }
 
 const refused = [
+  {
+    text: 'negative {\n zone_limit 0\n}',
+    error: 'Corefile:2: negative: "0" is no limit, want off or 1..1000000',
+  },
   {
     text: 'negative {\n cut always\n}',
     error: 'Corefile:2: negative: "always" is not accepted, want validated, on or off',

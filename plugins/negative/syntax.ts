@@ -10,6 +10,7 @@ import {
   type Syntax,
   tuple,
   ValueError,
+  value,
 } from '../../core/plugin.js';
 
 /** Some 200 bytes are set aside for each; with as many answers as *cache* takes it stays below the limit of both halves. */
@@ -21,6 +22,12 @@ const MAX_TTL_MS = 86_400_000;
 /** RFC 9520 section 3.2: at least a second, at most five minutes. */
 const MIN_FAILURE_MS = 1000;
 const MAX_FAILURE_MS = 300_000;
+
+/**
+ * Queries a second for unknown names of one zone: more than block lists and reverse zones bring a busy mail server, and little for an upstream.
+ */
+const ZONE_LIMIT = 1000;
+const MAX_ZONE_LIMIT = 1_000_000;
 
 /** How long failures are kept: the first, and when they repeat the most. */
 export interface FailureSpan {
@@ -40,6 +47,7 @@ export const negativeSyntax = directive({
     ).optional(),
     cut: oneOf('validated', 'on', 'off').or('validated'),
     failures: custom(parseFailures).optional(),
+    zone_limit: value(parseLimit, 'off or queries a second').or(ZONE_LIMIT),
   },
 }).once();
 
@@ -61,6 +69,14 @@ function parseFailures(args: readonly ConfigToken[]): FailureSpan | null {
   const maxMs = max === undefined ? MAX_FAILURE_MS : parseFailureTime(max);
   if (maxMs < minMs) throw new ValueError('want MAX no shorter than MIN', 'is too short', max);
   return Object.freeze({ minMs, maxMs });
+}
+
+/** Null for off. */
+function parseLimit(text: string): number | null {
+  if (text === 'off') return null;
+  const limit = /^\d+$/.test(text) ? Number(text) : 0;
+  if (limit >= 1 && limit <= MAX_ZONE_LIMIT) return limit;
+  throw new ValueError(`want off or 1..${MAX_ZONE_LIMIT}`, 'is no limit');
 }
 
 function parseFailureTime(token: ConfigToken): number {

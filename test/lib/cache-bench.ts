@@ -100,7 +100,7 @@ export class CacheBench {
 
   /** What a client gets, finished and decoded. */
   ask(name = 'example.org', type = 'A', options: QueryOptions = {}): Promise<DecodedReply> {
-    return this.askQuery(makeQuery(name, type, options));
+    return this.askQuery(makeQuery(name, type, { receivedMs: this.clock.nowMs, ...options }));
   }
 
   askQuery(q: Query): Promise<DecodedReply> {
