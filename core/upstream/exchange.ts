@@ -1,5 +1,4 @@
 // Hot path. One query message on its way to an upstream: what carriers (UDP sockets, connections) and the one who asks share. Pooled.
-import type { Query } from '../chain/query.js';
 
 /** Room for a query message: header, the longest name, type and class, OPT with the longest client-subnet option. */
 export const MESSAGE_BYTES = 320;
@@ -82,7 +81,6 @@ export class Exchange {
 
   /** Set by the owner before `send`. */
   owner: ExchangeOwner | null = null;
-  query: Query | null = null;
 
   /** The carrier's: id on the wire, where it is under way, neighbours there. */
   id = 0;
@@ -93,17 +91,13 @@ export class Exchange {
   /** The carrier sent it a second time already, because the connection it was on had been closed by the other side. */
   isResent = false;
 
-  /** The owner's: attempts at upstreams so far. Bit n of a mask is upstream n. */
+  /** The owner's: what it belongs to there, which upstream it is for, when it was sent and when that has taken too long. */
+  race = -1;
   upstream = -1;
-  attempts = 0;
-  triedMask = 0;
-  timedOutMask = 0;
-  lastFailure: Failure = Failure.NONE;
-  /** Which kind of carrier the attempt is on. */
+  /** Which kind of carrier it is on. */
   isStream = false;
   /** The message was sent again without OPT after the upstream did not understand it. */
   isPlainRetry = false;
-  timer = 0;
   sentMs = 0;
   deadlineMs = 0;
 
@@ -140,17 +134,12 @@ export class ExchangePool {
   /** Gives an exchange back; it must be under way nowhere. */
   give(x: Exchange): void {
     x.owner = null;
-    x.query = null;
     x.carrier = null;
     x.isResent = false;
+    x.race = -1;
     x.upstream = -1;
-    x.attempts = 0;
-    x.triedMask = 0;
-    x.timedOutMask = 0;
-    x.lastFailure = Failure.NONE;
     x.isStream = false;
     x.isPlainRetry = false;
-    x.timer = 0;
     this.#free.push(x);
   }
 

@@ -1,40 +1,43 @@
-// Hot path. Asks upstreams on behalf of the client: one after the other until one replies, never longer than a budget.
+// Hot path. Asks upstreams on behalf of the client until one gives a usable reply, never longer than a budget.
 //
-//   start -> attempt at an upstream -> its reply        -> settle
-//                                   -> TC over UDP      -> the same upstream over TCP
-//                                   -> client subnet    -> the same upstream without it, once
-//                                      rejected
-//                                   -> FORMERR, NOTIMP  -> the same upstream without EDNS, once
-//                                   -> failure, failover rcode -> attempt at the next upstream, or SERVFAIL
+//   start -> attempt at an upstream -> its reply              -> settle
+//                                   -> TC over UDP            -> the same upstream over TCP
+//                                   -> client subnet rejected -> the same upstream without it, once
+//                                   -> FORMERR, NOTIMP        -> the same upstream without EDNS, once
+//                                   -> failure, failover rcode, lame -> attempt at the next upstream, or SERVFAIL
+//                                   -> nothing for its p95    -> another upstream besides, while the budget of hedges lasts
+//                                   -> nothing for longer     -> taken for lost: another one, or the same once more
+//
+// A race has one timer, set to whatever is due next. The first usable reply settles the query; see race.ts for those that come later.
 import {
   type Answer,
   type Clock,
-  type Counter,
-  createReceiveBatch,
-  DnsError,
   dropEcs,
   dropOpt,
   type Exchange,
   type ExchangeOwner,
   ExchangePool,
   Failure,
-  type Gauge,
   type Query,
-  Rcode,
   type Reply,
   rejectsEcs,
   type Services,
-  SOCKETS,
   TIMERS,
   type Timers,
   Transport,
-  writeQuery,
 } from '../../core/plugin.js';
+import { isConclusive, isLame, isRefusalOfEdns, kindOf } from './answers.js';
+import { Budget } from './budget.js';
+import { type AttemptCounts, createCounts } from './counts.js';
+import { Disagreements } from './disagreements.js';
 import type { InFlightCells } from './health-cells.js';
+import { Launcher } from './launcher.js';
 import { createPolicy, type PolicyName } from './policy.js';
+import { type Race, RacePool } from './race.js';
+import { errorReply, overloadReply, replyFrom } from './replies.js';
 import { NONE_LEFT, PAUSE, Selection } from './selection.js';
 import type { AddressTarget } from './targets.js';
-import { Upstream, type UpstreamOptions } from './upstream.js';
+import { createUpstreams, type Upstream, type UpstreamOptions } from './upstream.js';
 
 /** What a query may take in all; CoreDNS's. */
 const BUDGET_MS = 5000;
@@ -42,12 +45,15 @@ const BUDGET_MS = 5000;
 /** Pause between rounds over the upstreams when the number of attempts has no limit. */
 const ROUND_PAUSE_MS = 100;
 
-/** TC in the third octet of the header, RA in the fourth. */
-const TC = 0x02;
-const RA = 0x80;
+/** Hedges that may go out at once after a quiet time: an upstream that falls silent has few queries under way when that is noticed. */
+const HEDGE_BURST = 16;
 
-const NO_UPSTREAM = new DnsError('ERR_NO_UPSTREAM');
-const OVERLOAD = new DnsError('ERR_OVERLOAD');
+/** A reply earns one repetition, and so many are kept: an upstream that does not answer at all is not flooded, half of the messages lost are made up for. */
+const REPEATS_PER_REPLY = 1;
+const REPEAT_BURST = 64;
+
+/** TC in the third octet of the header. */
+const TC = 0x02;
 
 export interface AttemptOptions {
   readonly preferUdp: boolean;
@@ -58,6 +64,11 @@ export interface AttemptOptions {
   /** Bit n is rcode n: the reply is not taken, the next upstream is asked. */
   readonly failoverMask: number;
   readonly policy: PolicyName;
+  /** Upstreams asked at once. */
+  readonly parallel: number;
+  /** Share of queries that may be sent to a second upstream, 0 for none. */
+  readonly hedgeShare: number;
+  readonly logsDisagreements: boolean;
   readonly upstream: UpstreamOptions;
 }
 
@@ -66,11 +77,15 @@ export class Attempts implements ExchangeOwner {
   readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #exchanges = new ExchangePool();
+  readonly #races = new RacePool();
   readonly #inFlight: InFlightCells;
-  readonly #waiting: Gauge;
-  readonly #overloads: Counter;
   readonly #upstreams: readonly Upstream[];
   readonly #selection: Selection;
+  readonly #launcher: Launcher;
+  readonly #hedges: Budget;
+  readonly #repeats = new Budget(REPEATS_PER_REPLY, REPEAT_BURST);
+  readonly #disagreements: Disagreements;
+  readonly #counts: AttemptCounts;
   #isStopped = false;
 
   constructor(
@@ -79,28 +94,31 @@ export class Attempts implements ExchangeOwner {
     inFlight: InFlightCells,
     services: Services,
   ) {
-    const { metrics } = services;
+    const { metrics, clock } = services;
     this.#options = options;
-    this.#clock = services.clock;
+    this.#clock = clock;
     this.#timers = services.get(TIMERS);
     this.#inFlight = inFlight;
-    this.#waiting = metrics.gauge('in_flight', 'Queries that wait for an upstream.');
-    this.#overloads = metrics.counter(
-      'overload_total',
-      'Attempts given up for want of a message id, socket or slot of this server.',
-    );
-    const broken = metrics.counter(
-      'healthcheck_broken_total',
-      'Queries that found every upstream down.',
-    );
-    this.#upstreams = createUpstreams(targets, options.upstream, services, this.#exchanges);
+    this.#counts = createCounts(metrics);
+    this.#disagreements = new Disagreements(services, options.logsDisagreements);
+    const upstreams = createUpstreams(targets, options.upstream, services, this.#exchanges);
+    this.#upstreams = upstreams;
+    this.#hedges = new Budget(upstreams.length > 1 ? options.hedgeShare : 0, HEDGE_BURST);
     this.#selection = new Selection(
-      this.#upstreams,
-      createPolicy(options.policy, this.#upstreams, options.readTimeoutMs),
-      options.maxAttempts ?? 2 * targets.length,
-      options.isFailFast,
-      broken,
+      upstreams,
+      createPolicy(options.policy, upstreams, options.readTimeoutMs),
+      {
+        maxAttempts: options.maxAttempts ?? 2 * targets.length,
+        isFailFast: options.isFailFast,
+        hasCopies: this.#hedges.isOpen,
+        broken: this.#counts.broken,
+      },
     );
+    this.#launcher = new Launcher(this, upstreams, this.#exchanges, {
+      clock,
+      readTimeoutMs: options.readTimeoutMs,
+      overloads: this.#counts.overloads,
+    });
   }
 
   /** Goes on with the probes of the worker that this one replaces. */
@@ -116,78 +134,97 @@ export class Attempts implements ExchangeOwner {
 
   /** Asks upstreams for `q`: gives its reply when none could be asked, else settles it later. */
   start(q: Query): Answer {
-    const x = this.#exchanges.take();
-    if (x === undefined) {
-      this.#overloads.inc();
-      return withRecursion(q.replyError(OVERLOAD));
+    const race = this.#races.take();
+    if (race === undefined) {
+      this.#counts.overloads.inc();
+      return overloadReply(q);
     }
-    x.owner = this;
-    x.query = q;
-    x.deadlineMs = this.#clock.nowMs + BUDGET_MS;
-    if (!this.#advance(x)) {
-      const reply = this.#errorReply(x, q);
-      this.#exchanges.give(x);
-      return reply;
+    race.query = q;
+    race.isStream = this.#wantsStream(q);
+    race.deadlineMs = this.#clock.nowMs + BUDGET_MS;
+    this.#hedges.earn();
+    if (this.#advance(race)) {
+      this.#accompany(race);
+      if (this.#arm(race)) {
+        this.#counts.waiting.inc();
+        this.#inFlight.add(1);
+        return q.defer();
+      }
+      this.#launcher.abandon(race);
     }
-    this.#waiting.inc();
-    this.#inFlight.add(1);
-    return q.defer();
+    const reply = this.#errorReply(race, q);
+    this.#selection.settled(race);
+    this.#races.give(race);
+    return reply;
   }
 
   onAnswer(x: Exchange, wire: Uint8Array, length: number): void {
+    const race = this.#races.at(x.race);
     const upstream = this.#upstreams[x.upstream] as Upstream;
     const rcode = (wire[3] as number) & 15;
-    this.#timers.cancel(x.timer);
-    x.timer = 0;
-    upstream.health.answered();
     const rttMs = this.#clock.nowMs - x.sentMs;
     upstream.latency(x.isStream).answered(rttMs);
+    upstream.health.answered();
     upstream.observe(rcode, rttMs);
+    this.#repeats.earn();
     const isTruncated = ((wire[2] as number) & TC) !== 0;
-    if (isTruncated && !x.isStream) {
-      this.#retry(x, true);
+    if (race.query === null) {
+      this.#onLateReply(race, x, kindOf(wire, rcode));
+    } else if (isTruncated && !x.isStream) {
+      race.isStream = true;
+      this.#resend(race, x);
     } else if (rejectsEcs(x, wire, length)) {
       dropEcs(x);
-      this.#retry(x, x.isStream);
+      this.#resend(race, x);
     } else if (x.hasOpt && isRefusalOfEdns(wire, rcode)) {
       dropOpt(x);
       x.isPlainRetry = true;
-      this.#retry(x, x.isStream);
+      this.#resend(race, x);
     } else {
       if (x.isPlainRetry && !isRefusalOfEdns(wire, rcode)) upstream.health.rememberPlain();
-      this.#onReply(x, wire, length, rcode);
+      this.#onReply(race, x, wire, length, rcode);
     }
   }
 
   onFailure(x: Exchange, failure: Failure): void {
-    this.#timers.cancel(x.timer);
-    x.timer = 0;
-    this.#note(x, failure);
-    this.#resume(x);
+    const race = this.#races.at(x.race);
+    race.remove(x);
+    this.#launcher.note(race, x, failure);
+    this.#exchanges.give(x);
+    if (race.count > 0 || race.isBusy) return;
+    if (race.query === null) this.#release(race);
+    else this.#resume(race);
   }
 
-  /** Attempts one upstream after the other until one is under way; false when none is left. */
-  #advance(x: Exchange): boolean {
+  /** Attempts one upstream after the other until one is under way, or a pause; false when none is left. */
+  #advance(race: Race): boolean {
     for (;;) {
-      const leftMs = x.deadlineMs - this.#clock.nowMs;
-      if (leftMs <= 0 || this.#isStopped) return false;
-      const isStream = this.#wantsStream(x.query as Query);
-      const index = this.#selection.next(x, isStream);
+      const nowMs = this.#clock.nowMs;
+      if (race.deadlineMs <= nowMs || this.#isStopped) return false;
+      const index = this.#selection.next(race);
       if (index === NONE_LEFT) return false;
-      if (index === PAUSE) {
-        x.timer = this.#timers.start(Math.min(ROUND_PAUSE_MS, leftMs), this.#onTimer, x.index);
-        return x.timer !== 0;
-      }
-      x.upstream = index;
-      x.attempts++;
-      x.triedMask |= 1 << index;
-      x.isPlainRetry = false;
-      const upstream = this.#upstreams[index] as Upstream;
-      writeQuery(x, x.query as Query, !upstream.health.isPlain);
-      const failure = this.#send(x, upstream, isStream);
-      if (failure === Failure.NONE) return true;
-      this.#note(x, failure);
+      if (index === PAUSE) return true;
+      if (this.#launcher.launch(race, index) !== Failure.NONE) continue;
+      const latency = (this.#upstreams[index] as Upstream).latency(race.isStream);
+      const isHedged = this.#hedges.isOpen && race.hedge < 0;
+      race.hedgeAtMs = isHedged ? nowMs + latency.hedgeMs : Number.POSITIVE_INFINITY;
+      race.retryWaitMs = latency.retryMs;
+      race.retryAtMs = nowMs + race.retryWaitMs;
+      return true;
     }
+  }
+
+  /** Sends copies of a new query: to those it is raced at, or to an upstream that was not asked lately. */
+  #accompany(race: Race): void {
+    const explored = this.#selection.explored;
+    for (let i = 1; i < this.#options.parallel; i++) {
+      const index = this.#selection.another(race);
+      if (index === NONE_LEFT) return;
+      this.#launcher.launch(race, index);
+    }
+    const isOpen = explored >= 0 && (race.triedMask & (1 << explored)) === 0;
+    if (!isOpen || !this.#hedges.spend()) return;
+    if (this.#launcher.launch(race, explored) === Failure.NONE) this.#counts.explored.inc();
   }
 
   /** As the client asked, unless told otherwise (CoreDNS: force_tcp wins over prefer_udp). */
@@ -196,123 +233,139 @@ export class Attempts implements ExchangeOwner {
     return q.transport !== Transport.UDP && !this.#options.preferUdp;
   }
 
-  #send(x: Exchange, upstream: Upstream, isStream: boolean): Failure {
-    const nowMs = this.#clock.nowMs;
-    const leftMs = x.deadlineMs - nowMs;
-    if (leftMs <= 0) return Failure.TIMEOUT;
-    x.isStream = isStream || upstream.isStreamOnly;
-    x.sentMs = nowMs;
-    const carrier = upstream.carrier(isStream);
-    const failure = carrier.send(x);
-    upstream.latency(x.isStream).sent();
-    if (failure !== Failure.NONE) return failure;
-    const waitMs = Math.min(this.#options.readTimeoutMs, leftMs);
-    x.timer = this.#timers.start(waitMs, this.#onTimer, x.index);
-    if (x.timer !== 0) return Failure.NONE;
-    carrier.cancel(x, false);
-    return Failure.LIMIT;
-  }
-
   /** The same upstream again, over TCP or without EDNS; not counted as an attempt. */
-  #retry(x: Exchange, isStream: boolean): void {
-    const failure = this.#send(x, this.#upstreams[x.upstream] as Upstream, isStream);
+  #resend(race: Race, x: Exchange): void {
+    const failure = this.#launcher.send(race, x, race.isStream);
     if (failure !== Failure.NONE) this.onFailure(x, failure);
   }
 
   readonly #onTimer = (index: number): void => {
-    const x = this.#exchanges.at(index);
-    x.timer = 0;
-    // Not under way: the pause between two rounds is over.
-    if (x.link !== null) {
-      x.carrier?.cancel(x, true);
-      this.#note(x, Failure.TIMEOUT);
+    const race = this.#races.at(index);
+    race.timer = 0;
+    const nowMs = this.#clock.nowMs;
+    this.#launcher.dropOverdue(race);
+    if (race.query === null) {
+      if (race.count === 0) this.#release(race);
+      else if (!this.#arm(race)) this.#giveUp(race);
+      return;
     }
-    this.#resume(x);
+    if (race.count === 0) {
+      this.#resume(race);
+      return;
+    }
+    if (race.hedgeAtMs <= nowMs) this.#hedge(race);
+    if (race.retryAtMs <= nowMs) this.#repeat(race, nowMs);
+    if (!this.#arm(race)) this.#giveUp(race);
   };
 
-  /** Remembers why the attempt failed, and draws the upstream's health from it. */
-  #note(x: Exchange, failure: Failure): void {
-    x.lastFailure = failure;
-    if (failure === Failure.TIMEOUT) x.timedOutMask |= 1 << x.upstream;
-    const upstream = this.#upstreams[x.upstream] as Upstream;
-    if (failure === Failure.LIMIT) {
-      this.#overloads.inc();
-      upstream.latency(x.isStream).withdrawn();
-    } else {
-      upstream.latency(x.isStream).failed();
-      upstream.health.failed();
+  /** Another upstream besides, because the first takes longer than it usually does. */
+  #hedge(race: Race): void {
+    race.hedgeAtMs = Number.POSITIVE_INFINITY;
+    const index = this.#selection.another(race);
+    if (index === NONE_LEFT || !this.#hedges.spend()) return;
+    if (this.#launcher.launch(race, index) !== Failure.NONE) return;
+    race.hedge = index;
+    this.#counts.hedged.inc();
+  }
+
+  /** What is under way is taken for lost: another upstream is asked unless the order is fixed, else the same once more if over UDP. */
+  #repeat(race: Race, nowMs: number): void {
+    race.retryWaitMs *= 2;
+    race.retryAtMs = nowMs + race.retryWaitMs;
+    const isOrdered = this.#options.policy === 'sequential';
+    const index = isOrdered ? NONE_LEFT : this.#selection.another(race);
+    const last = race.legs[race.count - 1] as Exchange;
+    if ((index === NONE_LEFT && last.isStream) || !this.#repeats.spend()) return;
+    const failure =
+      index === NONE_LEFT ? this.#launcher.repeat(race, last) : this.#launcher.launch(race, index);
+    if (failure === Failure.NONE) this.#counts.repeated.inc();
+  }
+
+  /** Sets the timer to what is due next; false when there is no timer left. */
+  #arm(race: Race): boolean {
+    const nowMs = this.#clock.nowMs;
+    let dueMs = Number.POSITIVE_INFINITY;
+    if (race.count === 0) dueMs = Math.min(nowMs + ROUND_PAUSE_MS, race.deadlineMs);
+    else if (race.query !== null) dueMs = Math.min(race.hedgeAtMs, race.retryAtMs);
+    for (let i = 0; i < race.count; i++) {
+      const { deadlineMs } = race.legs[i] as Exchange;
+      if (deadlineMs < dueMs) dueMs = deadlineMs;
     }
+    this.#timers.cancel(race.timer);
+    race.timer = this.#timers.start(Math.max(0, dueMs - nowMs), this.#onTimer, race.index);
+    return race.timer !== 0;
   }
 
   /** Goes on with a deferred query: another attempt, or its error. */
-  #resume(x: Exchange): void {
-    if (this.#advance(x)) return;
-    const q = x.query as Query;
-    this.#settle(x, q, this.#errorReply(x, q));
+  #resume(race: Race): void {
+    if (!this.#advance(race)) this.#settle(race, this.#errorReply(race, race.query as Query));
+    else if (!this.#arm(race)) this.#giveUp(race);
   }
 
-  #onReply(x: Exchange, wire: Uint8Array, length: number, rcode: number): void {
-    const isFailedOver = ((this.#options.failoverMask >> rcode) & 1) !== 0;
-    if (isFailedOver && this.#selection.hasAnother(x)) {
-      this.#resume(x);
-      return;
-    }
-    const q = x.query as Query;
-    let reply: Reply;
-    if (wire[5] === 0) {
-      // The upstream did not repeat the question; the client wants to see it.
-      reply = withRecursion(q.replyRcode(rcode));
-    } else {
-      reply = q.replyWire(wire, length);
-      if (!reply.layout.isValid) {
-        this.onFailure(x, Failure.ANSWER);
+  #onReply(race: Race, x: Exchange, wire: Uint8Array, length: number, rcode: number): void {
+    const isUnknowing = isLame(wire, rcode);
+    if (isUnknowing) this.#counts.lame.inc();
+    const isFailedOver = ((this.#options.failoverMask >> rcode) & 1) !== 0 || isUnknowing;
+    race.remove(x);
+    if (isFailedOver || !isConclusive(rcode)) {
+      const isAnotherUnderWay = race.count > 0;
+      if (isAnotherUnderWay || (isFailedOver && this.#selection.hasAnother(race))) {
+        race.rcode = rcode;
+        this.#exchanges.give(x);
+        if (!isAnotherUnderWay) this.#resume(race);
         return;
       }
-      reply.optOffset = reply.layout.optOffset;
     }
-    this.#settle(x, q, reply);
+    const reply = replyFrom(race.query as Query, wire, length, rcode);
+    if (reply === undefined) {
+      this.onFailure(x, Failure.ANSWER);
+      return;
+    }
+    race.winner = x.upstream;
+    race.kind = kindOf(wire, rcode);
+    if (race.hedge === x.upstream) this.#counts.hedgeWins.inc();
+    this.#exchanges.give(x);
+    this.#settle(race, reply);
   }
 
-  /** Gives the exchange back first: settling may bring in the next query. */
-  #settle(x: Exchange, q: Query, reply: Reply): void {
+  /** The query was settled without this one: only what it says is of interest. */
+  #onLateReply(race: Race, x: Exchange, kind: number): void {
+    race.remove(x);
+    if (race.winner >= 0 && race.winner !== x.upstream) {
+      const winner = this.#upstreams[race.winner] as Upstream;
+      const loser = this.#upstreams[x.upstream] as Upstream;
+      this.#disagreements.compare(x, race.kind, winner.text, kind, loser.text);
+    }
     this.#exchanges.give(x);
-    this.#waiting.inc(-1);
+    if (race.count === 0 && !race.isBusy) this.#release(race);
+  }
+
+  /** Gives everything back that is no longer needed first: settling may bring in the next query. */
+  #settle(race: Race, reply: Reply): void {
+    const q = race.query as Query;
+    race.query = null;
+    this.#selection.settled(race);
+    if (race.count === 0) this.#release(race);
+    this.#counts.waiting.inc(-1);
     this.#inFlight.add(-1);
     q.settle(reply);
   }
 
-  #errorReply(x: Exchange, q: Query): Reply {
-    const upstream = this.#upstreams[x.upstream];
-    if (x.lastFailure === Failure.LIMIT) return withRecursion(q.replyError(OVERLOAD));
-    if (upstream === undefined) return withRecursion(q.replyError(NO_UPSTREAM));
-    return withRecursion(q.replyError(upstream.errorFor(x.lastFailure)));
+  /** Without a timer nothing can be waited for. */
+  #giveUp(race: Race): void {
+    this.#launcher.abandon(race);
+    const q = race.query;
+    if (q === null) this.#release(race);
+    else this.#settle(race, this.#errorReply(race, q));
   }
-}
 
-/** An upstream for each target; a target that is named twice is one upstream that is asked twice as often. */
-function createUpstreams(
-  targets: readonly AddressTarget[],
-  options: UpstreamOptions,
-  services: Services,
-  exchanges: ExchangePool,
-): readonly Upstream[] {
-  const batch = createReceiveBatch(services.get(SOCKETS));
-  const made = new Map<string, Upstream>();
-  return targets.map((target) => {
-    const key = JSON.stringify(target);
-    const upstream = made.get(key) ?? new Upstream(target, options, services, exchanges, batch);
-    made.set(key, upstream);
-    return upstream;
-  });
-}
+  #release(race: Race): void {
+    this.#timers.cancel(race.timer);
+    race.timer = 0;
+    this.#races.give(race);
+  }
 
-/** FORMERR or NOTIMP without an OPT: what servers from before EDNS say to one (RFC 6891 section 7). */
-function isRefusalOfEdns(wire: Uint8Array, rcode: number): boolean {
-  return (rcode === Rcode.FORMERR || rcode === Rcode.NOTIMP) && wire[10] === 0 && wire[11] === 0;
-}
-
-/** Errors of our own say that recursion is on offer, as replies of upstreams do. */
-export function withRecursion(reply: Reply): Reply {
-  reply.wire[3] = (reply.wire[3] as number) | RA;
-  return reply;
+  #errorReply(race: Race, q: Query): Reply {
+    return errorReply(race, q, this.#upstreams[race.lastUpstream]);
+  }
 }

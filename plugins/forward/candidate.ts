@@ -13,6 +13,8 @@ export interface Candidate {
 }
 
 export interface Policy {
+  /** After the `pick` of a first attempt: another upstream that nobody asked lately, whose speed is worth knowing; -1 for none. */
+  readonly explored: number;
   /** One upstream out of `candidates`, which is not empty; `isFirst` for the first attempt of a query. */
   pick(candidates: number, q: Query, isFirst: boolean, isStream: boolean): number;
 }

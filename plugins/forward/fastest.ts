@@ -1,7 +1,8 @@
 // Hot path. The policy *fastest*: the quicker of two upstreams, the one that was best and another one drawn at random.
 //
 // Two choices with a memory (Mitzenmacher, Prabhakar and Shah, 2002) find the best of many as surely as a look at all of them, at the cost of
-// one comparison. What is not asked is not known, so now and then a query goes to the one that lost the comparison.
+// one comparison. What is not asked is not known, so now and then a query goes to the one that lost the comparison
+// as well: see `explored`.
 import { type Query, randomBelow } from '../../core/plugin.js';
 import { bitCount, lowest, nth } from './bits.js';
 import type { Candidate, Policy } from './candidate.js';
@@ -9,14 +10,11 @@ import type { Candidate, Policy } from './candidate.js';
 /** An upstream that nobody asked for this long is worth a query to see how it does. */
 const EXPLORE_MS = 1000;
 
-/** Queries from one of these to the next at least, so that an upstream that is slow costs few clients. */
-const EXPLORE_EVERY = 20;
-
 export class Fastest implements Policy {
+  explored = -1;
   readonly #upstreams: readonly Candidate[];
   readonly #penaltyMs: number;
   #best = 0;
-  #sinceExplored = 0;
 
   constructor(upstreams: readonly Candidate[], penaltyMs: number) {
     this.#upstreams = upstreams;
@@ -24,6 +22,7 @@ export class Fastest implements Policy {
   }
 
   pick(candidates: number, _q: Query, isFirst: boolean, isStream: boolean): number {
+    this.explored = -1;
     const kept = (candidates & (1 << this.#best)) === 0 ? lowest(candidates) : this.#best;
     const others = candidates & ~(1 << kept);
     if (others === 0) return kept;
@@ -34,12 +33,9 @@ export class Fastest implements Policy {
     if (!isFirst) return best;
     const passedOver = isDrawnFaster ? kept : drawn;
     const latency = this.#upstreams[passedOver]?.latency(isStream);
+    if (latency !== undefined && latency.unaskedMs >= EXPLORE_MS) this.explored = passedOver;
     this.#best = best;
-    this.#sinceExplored++;
-    const isExploring = this.#sinceExplored >= EXPLORE_EVERY && latency !== undefined;
-    if (!isExploring || latency.unaskedMs < EXPLORE_MS) return best;
-    this.#sinceExplored = 0;
-    return passedOver;
+    return best;
   }
 
   #expectedMs(index: number, isStream: boolean): number {

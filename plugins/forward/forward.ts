@@ -12,10 +12,11 @@ import {
   whenDone,
   ZoneSet,
 } from '../../core/plugin.js';
-import { type AttemptOptions, Attempts, withRecursion } from './attempts.js';
+import { type AttemptOptions, Attempts } from './attempts.js';
 import { InFlightCells } from './health-cells.js';
 import { resolveTargets } from './names.js';
 import { checkCount } from './publish.js';
+import { withRecursion } from './replies.js';
 import type { AddressTarget, NameTarget } from './targets.js';
 
 const NOT_STARTED = new DnsError('ERR_NO_UPSTREAM', 'host names are not looked up yet');

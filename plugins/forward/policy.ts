@@ -9,6 +9,7 @@ export const MAX_UPSTREAMS = 31;
 
 /** Each as likely as its share of all weights. */
 class Random implements Policy {
+  readonly explored = -1;
   readonly #upstreams: readonly Candidate[];
 
   constructor(upstreams: readonly Candidate[]) {
@@ -34,6 +35,7 @@ class Random implements Policy {
 
 /** One after the other for new queries, each as often in a row as its weight says; the order written for further attempts. */
 class RoundRobin implements Policy {
+  readonly explored = -1;
   readonly #upstreams: readonly Candidate[];
   #last = -1;
   #left = 0;
@@ -58,6 +60,7 @@ class RoundRobin implements Policy {
 
 /** Always the first in the order written. */
 class Sequential implements Policy {
+  readonly explored = -1;
   pick(candidates: number): number {
     return lowest(candidates);
   }
@@ -68,6 +71,7 @@ class Sequential implements Policy {
  * from the name, scaled by its weight, and the highest wins. When one goes, only its names move.
  */
 class Hash implements Policy {
+  readonly explored = -1;
   readonly #upstreams: readonly Candidate[];
 
   constructor(upstreams: readonly Candidate[]) {

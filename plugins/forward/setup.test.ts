@@ -37,6 +37,9 @@ const DEFAULTS = {
   source_address: undefined,
   resolver: [],
   doh_method: 'POST',
+  parallel: 1,
+  hedge: undefined,
+  log_disagreements: false,
 };
 
 test('forward syntax: defaults', () => {
@@ -82,6 +85,9 @@ const properties = [
   [`tls ${HERE} ${HERE}`, { tls: { cert: HERE, key: HERE, ca: undefined } }],
   [`tls ${HERE} ${HERE} ${HERE}`, { tls: { cert: HERE, key: HERE, ca: HERE } }],
   ['resolver 192.0.2.9 [2001:db8::9]:5353', { resolver: ['192.0.2.9:53', '[2001:db8::9]:5353'] }],
+  ['parallel 3', { parallel: 3 }],
+  ['hedge 2.5', { hedge: 2.5 }],
+  ['log_disagreements', { log_disagreements: true }],
   ['doh_method get', { doh_method: 'GET' }],
 ] as const;
 
@@ -189,6 +195,12 @@ const errors = [
   [
     'forward . 192.0.2.1 {\npolicy best\n}',
     '2: forward: unknown policy "best", want fastest, random, round_robin, sequential, hash',
+  ],
+  ['forward . 192.0.2.1 {\nparallel 5\n}', '2: forward: parallel 5 is out of range, want 1..4'],
+  ['forward . 192.0.2.1 {\nhedge 101\n}', '2: forward: hedge 101 is out of range, want 0..100'],
+  [
+    'forward . 192.0.2.1 {\nparallel 2\nhedge 5\n}',
+    '3: forward: parallel sends every query to several, want one of the two',
   ],
   [
     'forward . 192.0.2.1 {\nmax_age 5s\n}',

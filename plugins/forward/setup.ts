@@ -2,7 +2,7 @@
 import { createTlsContext, definePlugin, type Services } from '../../core/plugin.js';
 import { Forward, type ForwardOptions } from './forward.js';
 import { type Published, publish } from './publish.js';
-import { type ForwardConfig, forwardSyntax, rcodeMask } from './syntax.js';
+import { type ForwardConfig, forwardSyntax, hedgeShare, rcodeMask } from './syntax.js';
 
 export default definePlugin({
   name: 'forward',
@@ -38,6 +38,9 @@ function optionsOf(config: ForwardConfig, { targets, tls, cells }: Published): F
     nextMask: rcodeMask(config.next),
     isNextOnNodata: config.next_on_nodata,
     policy: config.policy,
+    parallel: config.parallel,
+    hedgeShare: hedgeShare(config),
+    logsDisagreements: config.log_disagreements,
     upstream: {
       cells,
       health: { maxFails: config.max_fails, intervalMs, ...probe },

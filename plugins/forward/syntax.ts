@@ -10,6 +10,7 @@ import {
   integer,
   ip,
   NameError,
+  number,
   oneOf,
   parseName,
   Rcode,
@@ -32,6 +33,12 @@ const MAX_TARGETS = 15;
 
 /** Rcodes beyond these are in OPT and not looked at. */
 const MAX_HEADER_RCODE = 15;
+
+/** Upstreams that one query is sent to at once. */
+const MAX_PARALLEL = 4;
+
+/** Percent of queries that may go to a second upstream as well, with the policy that chooses by speed; the others say who is asked. */
+const FASTEST_HEDGE = 5;
 
 /** Paths of PEM files. */
 export interface TlsFiles {
@@ -76,6 +83,9 @@ export const forwardSyntax = directive({
     failover: value(parseFailoverRcode, 'an rcode').list().or([]),
     source_address: ip().optional(),
     resolver: value(parseResolver, 'an address').list().or([]),
+    parallel: integer({ min: 1, max: MAX_PARALLEL }).or(1),
+    hedge: number({ min: 0, max: 100 }).optional(),
+    log_disagreements: flag(),
     doh_method: oneOf('POST', 'GET').or('POST'),
   },
   check: (config) => {
@@ -88,6 +98,9 @@ export const forwardSyntax = directive({
     }
     if (config.policy === 'sequential' && config.to.some(({ weight }) => weight !== undefined)) {
       return { at: 'policy', message: 'sequential has no use for weight, want another policy' };
+    }
+    if (config.parallel > 1 && config.hedge !== undefined) {
+      return { at: 'hedge', message: 'parallel sends every query to several, want one of the two' };
     }
     if (config.max_age > 0 && config.max_age < config.expire) {
       return { at: 'max_age', message: 'max_age is shorter than expire, want at least as long' };
@@ -108,6 +121,12 @@ export const forwardSyntax = directive({
 
 /** The configuration of one *forward* line. */
 export type ForwardConfig = typeof forwardSyntax extends Syntax<infer C> ? C : never;
+
+/** Share of queries that may be hedged, 0..1. */
+export function hedgeShare({ hedge, policy, parallel }: ForwardConfig): number {
+  if (parallel > 1) return 0;
+  return (hedge ?? (policy === 'fastest' ? FASTEST_HEDGE : 0)) / 100;
+}
 
 /** Bit n for rcode n. */
 export function rcodeMask(rcodes: readonly number[]): number {

@@ -2,6 +2,7 @@
 import {
   type Batch,
   type Carrier,
+  createReceiveBatch,
   DnsError,
   type ExchangePool,
   Failure,
@@ -10,6 +11,7 @@ import {
   type Metrics,
   rcodeName,
   type Services,
+  SOCKETS,
   TIMERS,
 } from '../../core/plugin.js';
 import type { Candidate } from './candidate.js';
@@ -141,4 +143,21 @@ function durationsOf(metrics: Metrics, to: string): readonly Histogram[] {
       { proxy_name: 'forward', to, rcode: rcode < COUNTED_RCODES ? rcodeName(rcode) : 'other' },
     ),
   );
+}
+
+/** An upstream for each target; a target that is named twice is one upstream that is asked twice as often. */
+export function createUpstreams(
+  targets: readonly AddressTarget[],
+  options: UpstreamOptions,
+  services: Services,
+  exchanges: ExchangePool,
+): readonly Upstream[] {
+  const batch = createReceiveBatch(services.get(SOCKETS));
+  const made = new Map<string, Upstream>();
+  return targets.map((target) => {
+    const key = JSON.stringify(target);
+    const upstream = made.get(key) ?? new Upstream(target, options, services, exchanges, batch);
+    made.set(key, upstream);
+    return upstream;
+  });
 }
