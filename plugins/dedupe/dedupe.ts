@@ -1,7 +1,6 @@
 // Hot path. One upstream query for identical questions in flight: the first leads, the others wait for its reply.
 import {
   type Answer,
-  CLAIM_TAKEN,
   DnsError,
   type Handler,
   type Next,
@@ -62,11 +61,12 @@ export class DedupeHandler implements Handler {
   constructor({ waiters, timeoutMs }: DedupeOptions, memory: DedupeMemory, services: Services) {
     this.#question = new Question(memory.seed);
     this.#waiters = new Waiters(waiters);
-    this.#peers = memory.shared === undefined ? undefined : new Peers(memory.shared, services);
     this.#timeoutMs = timeoutMs;
     this.#services = services;
     this.#timers = services.get(TIMERS);
     this.#counts = countsOf(services);
+    this.#peers =
+      memory.shared === undefined ? undefined : new Peers(memory.shared, services, this.#counts);
   }
 
   serve(q: Query, next: Next): Answer {
@@ -111,7 +111,7 @@ export class DedupeHandler implements Handler {
       // Claims go by hash: who waits for another question with the same hash gets no answer.
       for (const flight of this.#flights.remote(question.high)) {
         if (flight === answered) this.#onEnd(flight, peers.incoming);
-        else this.#again(flight, false);
+        else if (flight.isRemote) this.#again(flight, false);
       }
     }
     if (!peers.takeLost()) return;
@@ -131,16 +131,7 @@ export class DedupeHandler implements Handler {
 
   /** Whether the flight's leader is to be found here; else another worker leads, and tells. */
   #claim(flight: Flight, isSeized: boolean): boolean {
-    const peers = this.#peers;
-    if (peers === undefined) return true;
-    flight.claim = peers.claims.claim(flight.low, flight.high, isSeized);
-    flight.isRemote = flight.claim === CLAIM_TAKEN;
-    if (flight.claim < CLAIM_TAKEN) this.#counts.overClaims.inc();
-    return !flight.isRemote;
-  }
-
-  #isHeld({ claim, high }: Flight): boolean {
-    return this.#peers !== undefined && this.#peers.claims.wanted(claim, high) >= 0;
+    return this.#peers === undefined || this.#peers.claim(flight, isSeized);
   }
 
   #lead(flight: Flight, q: Query): Answer {
@@ -197,7 +188,7 @@ export class DedupeHandler implements Handler {
     if (flight.head !== -1) {
       this.#settleFrom(this.#waiters.detach(flight, flight.head), reply, FAULT, false);
     }
-    this.#tell(flight, reply);
+    this.#peers?.tell(flight, reply, undefined, false);
     const first = flight.head === -1 ? -1 : this.#waiters.detach(flight, flight.tail);
     this.#remove(flight);
     this.#settleFrom(first, reply, FAULT, true);
@@ -207,7 +198,7 @@ export class DedupeHandler implements Handler {
   #fail(flight: Flight, reply: Reply | undefined, error: DnsError, isSeized = false): void {
     flight.leader = null;
     // Who waits elsewhere goes on waiting for this worker while somebody here can lead: another one would not know how soon that ends.
-    this.#tell(flight, reply, error, flight.tail !== flight.lastTried);
+    this.#peers?.tell(flight, reply, error, flight.tail !== flight.lastTried);
     this.#letDown(flight, reply, error);
     this.#again(flight, true, isSeized);
   }
@@ -218,12 +209,6 @@ export class DedupeHandler implements Handler {
     this.#settleFrom(this.#waiters.detach(flight, flight.lastTried), reply, error, true);
   }
 
-  /** Gives up the claim, unless another leader `goesOn` with it, and tells the workers that wait for it. */
-  #tell(flight: Flight, reply: Reply | undefined, error?: DnsError, goesOn = false): void {
-    const missed = this.#peers?.tell(flight, reply, error, goesOn) ?? 0;
-    if (missed > 0) this.#counts.overMail.inc(missed);
-  }
-
   /** Finds a leader for those that still wait: the oldest of them, or another worker. `isLetDown` when they had one that failed. */
   #again(flight: Flight, isLetDown: boolean, isSeized = false): void {
     if (flight.head === -1) {
@@ -232,7 +217,7 @@ export class DedupeHandler implements Handler {
     }
     flight.startedMs = this.#services.clock.nowMs;
     if (flight.timer === 0) this.#startTimer(flight);
-    const isLed = this.#isHeld(flight) || this.#claim(flight, isSeized);
+    const isLed = this.#claim(flight, isSeized);
     const q = isLed ? this.#waiters.shift(flight) : null;
     if (isLetDown) flight.lastTried = flight.tail;
     if (q === null) return;

@@ -116,3 +116,16 @@ export function dedupeWorkers(workers: number, memory = allocateDedupe(workers))
     (_, worker) => new DedupeBench(10_000, { memory, clock, worker, workers }),
   );
 }
+
+/** Every worker takes its mail, until there is none. */
+export function exchange(workers: readonly DedupeBench[]): void {
+  for (let i = 0; i < 3; i++) for (const worker of workers) worker.handler.onMail();
+}
+
+export function asked(workers: readonly DedupeBench[]): number[] {
+  return workers.map((worker) => worker.asked);
+}
+
+export function sumOf(workers: readonly DedupeBench[], name: string, labels = {}): number {
+  return workers.reduce((sum, worker) => sum + worker.metrics.value(name, labels), 0);
+}
