@@ -75,9 +75,11 @@ export {
 } from './corefile/values.js';
 export * from './memory/cells.js';
 export * from './memory/claims.js';
+export { List as SlabList } from './memory/clocks.js';
 export { minSlabBytes, type SlabGeometry, slabBytes, slabGeometry } from './memory/geometry.js';
 export { Hasher } from './memory/hash.js';
 export { allocateMailboxes, Mailboxes } from './memory/mailboxes.js';
+export { Cause as SlabCause } from './memory/shard.js';
 export { type SlabKey, SlabReader } from './memory/slab-reader.js';
 export { SlabWalker } from './memory/slab-walker.js';
 export { BUSY, CONTROL_OWNER, SlabWriter } from './memory/slab-writer.js';

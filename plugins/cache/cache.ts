@@ -13,7 +13,7 @@ import {
 } from '../../core/plugin.js';
 import { freshReply, staleReply } from './answer.js';
 import { classify, Kind } from './classify.js';
-import { type CacheCounts, countsOf, type ServerCounts } from './counts.js';
+import { type CacheCounts, countHit, countsOf, type ServerCounts } from './counts.js';
 import { Keeper } from './keeper.js';
 import { CacheKey } from './key.js';
 import { MissGate } from './miss-gate.js';
@@ -107,7 +107,7 @@ export class CacheHandler implements Handler, RefreshOwner {
       }
       const reply = freshReply(region, q, this.#options.keepTtl);
       if (reply === null) continue;
-      (region === this.#success ? counts.success : counts.denial).hits.inc();
+      countHit(region === this.#success ? counts.success : counts.denial, region);
       if (this.#options.prefetch === undefined) region.reader.touch();
       else this.#countUse(region, q, next, now);
       return reply;
@@ -214,7 +214,7 @@ export class CacheHandler implements Handler, RefreshOwner {
     const reply = staleReply(region, q, ttl);
     if (reply === null) return null;
     const counts = this.#counts.servers[q.server] as ServerCounts;
-    (region === this.#success ? counts.success : counts.denial).hits.inc();
+    countHit(region === this.#success ? counts.success : counts.denial, region);
     counts.servedStale.inc();
     region.reader.touch();
     return reply;

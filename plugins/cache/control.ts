@@ -7,17 +7,17 @@ import {
   CONTROL_OWNER,
   type Control,
   type ControlServices,
-  type Gauge,
   type Logger,
   METRIC_SOURCE,
   minSlabBytes,
+  type SlabGeometry,
   SlabWriter,
   slabBytes,
   slabGeometry,
 } from '../../core/plugin.js';
 import { ZONE_CELLS } from '../negative/zone-limit.js';
 import { CACHE_HELP, CacheCommands } from './commands.js';
-import { typeLabels } from './counts.js';
+import { HalfMetrics } from './half-metrics.js';
 import { CacheInspector } from './inspect.js';
 import type { CacheMemory, PersistOptions } from './options.js';
 import { Persistence } from './persistence.js';
@@ -67,11 +67,10 @@ export function allocateCache({ success, denial, sizeBytes }: CacheSizes): Cache
   };
 }
 
-/** One half as the main thread sees it. Its gauges are by server, as CoreDNS has them, and all show the same. */
+/** One half as the main thread sees it. */
 interface Half {
   readonly writer: SlabWriter;
-  readonly entries: readonly Gauge[];
-  readonly bytes: readonly Gauge[];
+  readonly metrics: HalfMetrics;
   /** The next shard to sweep. */
   shard: number;
 }
@@ -94,10 +93,11 @@ export class CacheControl implements Control {
     this.#clock = services.clock;
     this.#log = services.log;
     const { memory, success, denial } = this.published;
-    this.#halves = [
-      halfOf(new SlabWriter(memory, success, CONTROL_OWNER), 'success', zones, services),
-      halfOf(new SlabWriter(memory, denial, CONTROL_OWNER), 'denial', zones, services),
-    ];
+    const halfOf = (geometry: SlabGeometry, type: string): Half => {
+      const writer = new SlabWriter(memory, geometry, CONTROL_OWNER);
+      return { writer, metrics: new HalfMetrics(writer, type, zones, services), shard: 0 };
+    };
+    this.#halves = [halfOf(success, 'success'), halfOf(denial, 'denial')];
     if (persist !== undefined) {
       this.#persistence = new Persistence(this.published, persist, zones, services);
     }
@@ -140,29 +140,12 @@ export class CacheControl implements Control {
   tick(): void {
     const now = tickOf(this.#clock.nowMs);
     for (const half of this.#halves) {
-      const { writer, entries, bytes } = half;
+      const { writer, metrics } = half;
       for (let left = Math.ceil(writer.shards / SWEEP_PERIODS); left > 0; left--) {
         writer.sweep(half.shard, now);
         half.shard = (half.shard + 1) % writer.shards;
       }
-      for (const gauge of entries) gauge.set(writer.count);
-      for (const gauge of bytes) gauge.set(writer.usedBytes);
+      metrics.publish();
     }
   }
-}
-
-function halfOf(
-  writer: SlabWriter,
-  type: string,
-  zones: readonly string[],
-  { metrics, servers, block }: ControlServices,
-): Half {
-  const cache = { zones: zones.join(','), view: block.view };
-  const labels = block.listeners.map((i) => typeLabels(servers[i] ?? '', type, cache));
-  return {
-    writer,
-    entries: labels.map((of) => metrics.gauge('entries', 'Entries in the cache.', of)),
-    bytes: labels.map((of) => metrics.gauge('bytes', 'Memory that entries take.', of)),
-    shard: 0,
-  };
 }

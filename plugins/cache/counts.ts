@@ -1,5 +1,6 @@
 // What the cache counts, per server it is reached through. CoreDNS's names and labels, then ours.
 import type { Counter, Labels, Services } from '../../core/plugin.js';
+import type { Region } from './region.js';
 
 /** Counters of one server; the last two pairs are by type. */
 export interface ServerCounts {
@@ -14,6 +15,9 @@ export interface ServerCounts {
 
 export interface TypeCounts {
   readonly hits: Counter;
+  /** Of those, on entries in the clock of recency, and of frequency. */
+  readonly recencyHits: Counter;
+  readonly frequencyHits: Counter;
   readonly evictions: Counter;
 }
 
@@ -63,6 +67,13 @@ export function countsOf(services: Services, zones: readonly string[]): CacheCou
   };
 }
 
+/** Counts a hit on the entry that `region` found. */
+export function countHit(counts: TypeCounts, region: Region): void {
+  counts.hits.inc();
+  if (region.reader.isFrequent) counts.frequencyHits.inc();
+  else counts.recencyHits.inc();
+}
+
 /** Labels of one type's series, in the order of CoreDNS. */
 export function typeLabels(server: string, type: string, cache: Labels): Labels {
   return { server, type, ...cache };
@@ -71,14 +82,24 @@ export function typeLabels(server: string, type: string, cache: Labels): Labels 
 function serverCounts({ metrics, servers }: Services, i: number, cache: Labels): ServerCounts {
   const server = servers[i] ?? '';
   const labels: Labels = { server, ...cache };
-  const ofType = (type: string): TypeCounts => ({
-    hits: metrics.counter('hits_total', 'Cache hits.', typeLabels(server, type, cache)),
-    evictions: metrics.counter(
-      'evictions_total',
-      'Entries that had to make room before their time.',
-      typeLabels(server, type, cache),
-    ),
-  });
+  const ofType = (type: string): TypeCounts => {
+    const typed = typeLabels(server, type, cache);
+    const onList = (list: string): Counter =>
+      metrics.counter('list_hits_total', 'Cache hits, by the clock of the entry.', {
+        ...typed,
+        list,
+      });
+    return {
+      hits: metrics.counter('hits_total', 'Cache hits.', typed),
+      recencyHits: onList('recency'),
+      frequencyHits: onList('frequency'),
+      evictions: metrics.counter(
+        'evictions_total',
+        'Entries that had to make room before their time.',
+        typed,
+      ),
+    };
+  };
   return {
     requests: metrics.counter('requests_total', 'Queries the cache was asked for.', labels),
     misses: metrics.counter('misses_total', 'Cache misses.', labels),
