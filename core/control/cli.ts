@@ -62,10 +62,12 @@ export const USAGE = `Usage: heimdall [FLAGS]             serve DNS
        heimdall plan [FILE]        print listeners and the chain of every zone; opens no socket
        heimdall COMMAND [ARGS]     command the running server
 
-Commands to the running server, all with -json for one JSON object a line:
-  cache list [--subtree NAME], cache get NAME [TYPE], cache flush [--subtree] NAME [TYPE],
-  cache stats                  what is in the cache
-  commands                     every command that it understands
+Commands to the running server; -json prints one JSON object a line:
+  cache list [--subtree] [NAME [TYPE]]      what is in the cache
+  cache get NAME [TYPE]                     the records kept for a name
+  cache flush [--subtree] NAME [TYPE]       drop what is kept for a name, or below it
+  cache stats                               entries, memory, hits and misses
+  commands                                  every command that the server understands
 
   -conf FILE      configuration file, "stdin" to read it there (default: Corefile, or
                   heimdall.config.*, in the working directory)

@@ -126,6 +126,8 @@ export class Server {
   /** A server without its command socket serves as well. */
   async #takeCommands(commands: CommandTable): Promise<void> {
     if (this.#control === 'none' || this.#isStopping) return;
+    // Nothing to warn of where there is no such thing and nobody asked for it.
+    if (this.#control === undefined && process.getuid === undefined) return;
     const metrics = this.#main.metrics.scope('server');
     const counters = new Map(
       OUTCOMES.map((outcome) => [
@@ -184,7 +186,8 @@ export class Server {
     await this.#supervisor.stop();
     const leftMs = STOP_LIMIT_MS - (performance.now() - beganMs);
     if (this.#controls !== undefined) {
-      await within(Math.max(leftMs, MIN_CONTROL_STOP_MS), this.#controls.stop());
+      const isDone = await within(Math.max(leftMs, MIN_CONTROL_STOP_MS), this.#controls.stop());
+      if (!isDone) this.#log.warning('stopped before everything was saved: that took too long');
     }
     this.#sockets?.close();
   }
@@ -201,12 +204,13 @@ export class Server {
   }
 }
 
-/** Waits for `work`, but no longer than `limitMs`. */
-async function within(limitMs: number, work: Promise<void>): Promise<void> {
+/** Waits for `work`, but no longer than `limitMs`; whether it was done by then. */
+async function within(limitMs: number, work: Promise<void>): Promise<boolean> {
   let limit: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    limit = setTimeout(resolve, limitMs);
+  const late = new Promise<boolean>((resolve) => {
+    limit = setTimeout(resolve, limitMs, false);
   });
-  await Promise.race([work, late]);
+  const isDone = await Promise.race([work.then(() => true), late]);
   clearTimeout(limit);
+  return isDone;
 }

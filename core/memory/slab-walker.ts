@@ -42,6 +42,8 @@ export class SlabWalker {
   /** How often it was used, 1 when that was not counted, and when last, as far as anyone asked: what `insert` takes to store it anew. */
   uses = 0;
   seen = 0;
+  /** Whether it is in the clock of frequency, not in that of recency. */
+  isFrequent = false;
   readonly #words: Int32Array;
   readonly #geometry: SlabGeometry;
   readonly #blocks: Blocks;
@@ -91,7 +93,8 @@ export class SlabWalker {
     copyWords(words, at + Entry.META, this.meta, 0, META_WORDS);
     const usage = words[at + Entry.USAGE]!;
     const body = words[at + Entry.BODY]!;
-    const isUsed = (usage & USES_MASK) !== 0 || (body & FREQUENT) !== 0;
+    this.isFrequent = (body & FREQUENT) !== 0;
+    const isUsed = (usage & USES_MASK) !== 0 || this.isFrequent;
     this.uses = Math.max(usage >>> USES_SHIFT, isUsed ? 1 : 0);
     const count = body & BODY_MASK;
     const first = words[at + Entry.FIRST]!;

@@ -46,7 +46,7 @@ const EVERYTHING = [
 test('cache commands: list shows what every entry is and how long it lives', async () => {
   const bench = await filled();
   bench.advance(2);
-  const common = { class: 'IN', stale: false, uses: 0 };
+  const common = { class: 'IN', stale: false, uses: 0, clock: 'recency' };
   const success = { ...common, kind: 'answer', half: 'success' };
   const denial = { ...common, half: 'denial' };
   const rows = await sorted(bench, 'list');

@@ -55,8 +55,9 @@ export class CacheCommands {
   async *#list(selection: Selection): AsyncGenerator<Row, void> {
     for await (const entry of this.#inspector.entries(selection)) {
       const { name, rrclass, type, kind, ttl, isStale, flags, half, walker } = entry;
-      const { uses, usedBytes: bytes } = walker;
-      yield { name, class: rrclass, type, kind, ttl, stale: isStale, flags, uses, bytes, half };
+      const { uses, usedBytes: bytes, isFrequent } = walker;
+      const what = { name, class: rrclass, type, kind, ttl, stale: isStale, flags };
+      yield { ...what, uses, bytes, half, clock: isFrequent ? 'frequency' : 'recency' };
     }
   }
 

@@ -41,11 +41,11 @@ export class Persistence {
   /** Takes in what the last process kept. */
   async load(): Promise<void> {
     const load = await this.#keeper.load();
-    if (load.outcome !== 'loaded') return;
     const { taken, skipped } = this.#snapshot;
+    if (load.outcome !== 'loaded' || taken + skipped === 0) return;
     const seconds = Math.round(load.ageMs / 1000);
     const what = `${taken} entries of ${seconds} s ago from ${this.#path}`;
-    this.#services.log.info(`${what}, ${skipped} are past their time`);
+    this.#services.log.info(`${what}, ${skipped} left out`);
   }
 
   start(): void {

@@ -74,7 +74,7 @@ test('persist: after a stop and a start the upstream is asked for nothing again'
   assert.equal(await first.stop(), 0);
   assert.equal(statSync(file).mode & 0o777, 0o600);
   const second = await start('0');
-  await second.waitFor(/^\[INFO\] plugin\/cache: 50 entries of \d+ s ago from .+, 0 are past/m);
+  await second.waitFor(/^\[INFO\] plugin\/cache: 50 entries of \d+ s ago from .+, 0 left out$/m);
   await askAll();
   assert.equal(upstream.queries.length, NAMES.length);
   assert.equal(await second.stop(), 0);
