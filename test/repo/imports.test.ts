@@ -18,7 +18,7 @@ const LAYERS = [
 const CONFINED: readonly (readonly [module: string, by: RegExp])[] = [
   ['tsyringe', /^core\/container\//],
   ['reflect-metadata', /^core\/(container\/|main\.ts$)/],
-  ['koffi', /^core\/system\//],
+  ['koffi', /^(core\/system\/|bench\/lib\/wakeup-echo\.ts$)/],
 ];
 
 interface Import {
