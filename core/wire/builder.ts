@@ -92,11 +92,12 @@ export class MessageBuilder {
   ): boolean {
     this.#open(section, owner, type, rrclass, ttl);
     let at = 0;
-    if (isCompressible(type)) {
+    const names = rdataNames(type);
+    if (names > 0) {
       at = firstRdataName(rdata, type, 0, rdata.length);
       if (at < 0) throw new NameError(`rdata of type ${type} is too short`);
       this.#putBytes(rdata, 0, at);
-      for (let i = rdataNames(type); i > 0; i--) at = this.#putName(rdata, at);
+      for (let i = 0; i < names; i++) at = this.#putName(rdata, at, isCompressible(type));
     }
     this.#putBytes(rdata, at, rdata.length);
     return this.#close();
@@ -137,13 +138,13 @@ export class MessageBuilder {
     return this.#close();
   }
 
-  /** The target is written uncompressed (RFC 2782). */
+  /** The target is written uncompressed (RFC 2782), but others may point to it. */
   addSrv(section: Section, owner: Uint8Array, ttl: number, srv: SrvData): boolean {
     this.#open(section, owner, RRType.SRV, this.rrclass, ttl);
     this.#putUint16(srv.priority);
     this.#putUint16(srv.weight);
     this.#putUint16(srv.port);
-    this.#putBytes(srv.target, 0, srv.target.length);
+    this.#putName(srv.target, 0, false);
     return this.#close();
   }
 
@@ -231,8 +232,11 @@ export class MessageBuilder {
     for (let i = start; i < end; i++) this.#out[this.#pos++] = from[i]!;
   }
 
-  /** Writes the name at `at`, its tail as a pointer when the message has it already. Returns the offset just past it in `name`. */
-  #putName(name: Uint8Array, at: number): number {
+  /**
+   * Writes the name at `at`, its tail as a pointer when the message has it already and it may be `compressed`; in any case names behind it may point
+   * into it. Returns the offset just past it in `name`.
+   */
+  #putName(name: Uint8Array, at: number, compressed = true): number {
     const names = this.#names;
     const labels = names.load(name, at, name.length);
     let own = 0;
@@ -243,8 +247,9 @@ export class MessageBuilder {
       own++;
     }
     const start = this.#pos;
-    this.#putBytes(name, at, offset === 0 ? names.end : names.labels[own]!);
-    if (offset !== 0) this.#putUint16(0xc000 | offset);
+    const isWhole = offset === 0 || !compressed;
+    this.#putBytes(name, at, isWhole ? names.end : names.labels[own]!);
+    if (!isWhole) this.#putUint16(0xc000 | offset);
     for (let i = 0; i < own && !this.#isFull; i++) {
       names.remember(i, start + names.labels[i]! - at);
     }
