@@ -20,6 +20,7 @@ import { MissGate } from './miss-gate.js';
 import type { CacheMemory, CacheOptions } from './options.js';
 import { Refresher, type RefreshOwner } from './refresher.js';
 import { Freshness, Region } from './region.js';
+import { StalePause } from './stale-pause.js';
 import { TICKS_PER_SECOND, tickOf, ticksOfMs } from './ticks.js';
 import { WholeNames } from './whole-names.js';
 
@@ -28,9 +29,6 @@ const ATTEMPTS = 4;
 
 /** A refresh is taken for lost after this time: somewhat longer than *forward* takes at most. */
 const REFRESH_LIMIT_MS = 10_000;
-
-/** After a failed refresh in the background the next one waits at least this long, however often the name is asked for. */
-const REFRESH_PAUSE_MS = 1000;
 
 export class CacheHandler implements Handler, RefreshOwner {
   readonly #options: CacheOptions;
@@ -46,8 +44,9 @@ export class CacheHandler implements Handler, RefreshOwner {
   readonly #keeper: Keeper;
   readonly #refresher: Refresher;
   readonly #refreshTicks = ticksOfMs(REFRESH_LIMIT_MS);
-  readonly #pauseTicks: number;
-  readonly #recheckTicks: number;
+  readonly #pause: StalePause;
+  readonly #staleTicks: number;
+  readonly #noStale: ZoneSet;
   readonly #maxPauseTicks: number;
   /** What `#choose` found out about the entry it chose: it is past its time; it need not be refreshed, upstream was asked a moment ago. */
   #isStale = false;
@@ -82,8 +81,9 @@ export class CacheHandler implements Handler, RefreshOwner {
       this.#counts,
     );
     this.#refresher = new Refresher(this, services);
-    this.#recheckTicks = ticksOfMs(stale?.recheckMs ?? 0);
-    this.#pauseTicks = Math.max(this.#recheckTicks, ticksOfMs(REFRESH_PAUSE_MS));
+    this.#pause = new StalePause(stale);
+    this.#staleTicks = staleTicks;
+    this.#noStale = new ZoneSet(stale?.except ?? []);
     this.#maxPauseTicks = ticksOfMs(prefetch?.maxPauseMs ?? 0);
   }
 
@@ -96,7 +96,7 @@ export class CacheHandler implements Handler, RefreshOwner {
     const counts = this.#counts.servers[q.server] as ServerCounts;
     counts.requests.inc();
     const now = tickOf(this.#clock.nowMs);
-    this.#key.set(q);
+    this.#begin(q);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const region = this.#choose(now);
       if (region === null) break;
@@ -118,23 +118,33 @@ export class CacheHandler implements Handler, RefreshOwner {
   /** A refresh in the background has its reply; nobody waits for it. */
   onRefreshed(q: Query, reply: Reply | null): void {
     const now = tickOf(this.#clock.nowMs);
-    this.#key.set(q);
+    this.#begin(q);
     const kind = reply === null ? Kind.UNUSABLE : this.#kindOf(reply, q);
     if (reply !== null && isRefreshed(kind)) {
       this.#keeper.keep(reply, q, kind, now);
       if (kind !== Kind.PASSING) return;
     }
-    this.#choose(now)?.reader.postpone((now + this.#pauseTicks) | 0);
+    const region = this.#choose(now);
+    region?.reader.postpone((now + this.#pause.inBackground(region)) | 0);
   }
 
   /** Nobody waits any more for a refresh that is still under way: others are not to begin another. */
   onLate(q: Query): void {
     const now = tickOf(this.#clock.nowMs);
-    this.#key.set(q);
+    this.#begin(q);
     const region = this.#choose(now);
     if (region !== null && this.#isStale) {
       region.reader.postpone((now + this.#refreshTicks) | 0);
     }
+  }
+
+  /** Makes look-ups those of `q`. */
+  #begin(q: Query): void {
+    this.#key.set(q);
+    if (this.#noStale.size === 0) return;
+    const ticks = this.#noStale.covers(q) ? 0 : this.#staleTicks;
+    this.#success.staleTicks = ticks;
+    this.#denial.staleTicks = ticks;
   }
 
   /**
@@ -222,7 +232,7 @@ export class CacheHandler implements Handler, RefreshOwner {
 
   /** The reply of the rest of the chain to a miss. */
   readonly #onReply = (reply: Reply, q: Query): Answer => {
-    this.#key.set(q);
+    this.#begin(q);
     const kind = this.#kindOf(reply, q);
     this.#gate.settled(reply, q, kind);
     return this.#keeper.keep(reply, q, kind, tickOf(this.#clock.nowMs));
@@ -232,12 +242,12 @@ export class CacheHandler implements Handler, RefreshOwner {
   readonly #onVerified = (reply: Reply, q: Query): Answer => {
     const now = tickOf(this.#clock.nowMs);
     const kind = this.#kindOf(reply, q);
-    this.#key.set(q);
+    this.#begin(q);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const region = this.#choose(now);
       if (region === null || !this.#isStale || this.#replacesStale(region, kind)) break;
       if (isRefreshed(kind)) this.#keeper.keep(reply, q, kind, now);
-      region.reader.postpone((now + this.#recheckTicks) | 0);
+      region.reader.postpone((now + this.#pause.forClient(region)) | 0);
       const stale = this.#staleReply(q, region);
       if (stale !== null) return stale;
       // The copy may have gone over the reply.

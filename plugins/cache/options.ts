@@ -38,8 +38,10 @@ export interface StaleOptions {
   readonly timeoutMs: number;
   /** TTL of stale records in seconds. */
   readonly ttl: number;
-  /** After a failed refresh none is tried for this long. */
-  readonly recheckMs: number;
+  /** After a failed refresh none is tried for this long; undefined for longer the longer the entry is past its time. */
+  readonly recheckMs: number | undefined;
+  /** Zones whose entries are not used past their time. */
+  readonly except: readonly string[];
   /** A stale answer is better than a new denial. */
   readonly prefersPositive: boolean;
 }

@@ -26,7 +26,8 @@ export class Region {
   lifetime = 0;
   /** Ticks since the found entry was stored. */
   age = 0;
-  readonly #staleTicks: number;
+  /** For how many ticks entries may be used past their time. */
+  staleTicks: number;
 
   /** `owner` is unique to the thread; `staleTicks` is how long entries may be used past their time. */
   constructor(
@@ -37,7 +38,7 @@ export class Region {
   ) {
     this.reader = new SlabReader(memory, geometry);
     this.writer = new SlabWriter(memory, geometry, owner);
-    this.#staleTicks = staleTicks;
+    this.staleTicks = staleTicks;
   }
 
   /** Looks a key up at tick `now` and loads what is in the entry's header. */
@@ -74,7 +75,7 @@ export class Region {
 
   /** Ticks that an entry of this kind may be used past its time; a failure is never. */
   staleTicksFor(kind: Kind): number {
-    return kind === Kind.FAILURE ? 0 : this.#staleTicks;
+    return kind === Kind.FAILURE ? 0 : this.staleTicks;
   }
 
   /** What the found entry is. */

@@ -31,8 +31,9 @@ const STALE = {
   maxMs: 3_600_000,
   verifies: false,
   timeoutMs: 0,
-  ttl: 0,
-  recheckMs: 0,
+  ttl: 30,
+  recheckMs: undefined,
+  except: [],
   prefersPositive: false,
 };
 
@@ -108,6 +109,21 @@ const cases: readonly { name: string; text: string; want: Partial<CacheOptions> 
     name: 'serve_stale verify in full',
     text: 'cache {\n serve_stale 1h verify 100ms 30s 250ms\n}',
     want: { stale: { ...STALE, verifies: true, timeoutMs: 100, ttl: 30, recheckMs: 250 } },
+  },
+  {
+    name: 'serve_stale verify with defaults',
+    text: 'cache {\n serve_stale 1h verify\n}',
+    want: { stale: { ...STALE, verifies: true, timeoutMs: 1800 } },
+  },
+  {
+    name: 'serve_stale with zeros',
+    text: 'cache {\n serve_stale 1h verify 0 0 0\n}',
+    want: { stale: { ...STALE, verifies: true, ttl: 0, recheckMs: 0 } },
+  },
+  {
+    name: 'serve_stale_except adds up',
+    text: 'cache {\n serve_stale\n serve_stale_except a.example b.example\n serve_stale_except c.example\n}',
+    want: { stale: { ...STALE, except: ['a.example.', 'b.example.', 'c.example.'] } },
   },
   {
     name: 'serve_stale_policy, in any case and before serve_stale',
@@ -227,6 +243,10 @@ const refused = [
   {
     text: 'cache {\n serve_stale_policy prefer_positive\n}',
     error: 'Corefile:2: cache: serve_stale_policy needs serve_stale',
+  },
+  {
+    text: 'cache {\n serve_stale_except example.org\n}',
+    error: 'Corefile:2: cache: serve_stale_except needs serve_stale',
   },
 ];
 for (const c of refused) {

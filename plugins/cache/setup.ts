@@ -38,7 +38,11 @@ export function optionsOf(config: CacheConfig, parts: Parts): CacheOptions {
     stale:
       serve_stale === undefined || serve_stale.maxMs === 0
         ? undefined
-        : { ...serve_stale, prefersPositive: config.serve_stale_policy !== undefined },
+        : {
+            ...serve_stale,
+            except: config.serve_stale_except,
+            prefersPositive: config.serve_stale_policy !== undefined,
+          },
   };
 }
 
@@ -74,7 +78,7 @@ function failuresOf(
 export function persistOf(config: CacheConfig, parts: Parts): PersistOptions | undefined {
   if (config.persist === undefined) return undefined;
   const [path, intervalMs] = config.persist;
-  const { stale, keepTtl, prefetch, ...kept } = optionsOf(config, parts);
+  const { stale, keepTtl, prefetch, cut, zoneLimit, ...kept } = optionsOf(config, parts);
   return { path, intervalMs, staleMs: stale?.maxMs ?? 0, settings: JSON.stringify(kept) };
 }
 

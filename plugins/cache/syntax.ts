@@ -47,6 +47,10 @@ const PERCENT = 10;
 const STALE_MS = 3_600_000;
 const MAX_RECHECK_MS = 300_000;
 
+/** RFC 8767 section 5: how long a client waits for a refresh, in milliseconds, and the TTL of stale records in seconds (section 4). */
+const CLIENT_TIMEOUT_MS = 1800;
+const STALE_TTL = 30;
+
 /** How often the cache is written to disk. Writing 100,000 entries takes a tenth of a second of one CPU and some 30 MB of disk. */
 const PERSIST_MS = 300_000;
 const MIN_PERSIST_MS = 1000;
@@ -66,8 +70,8 @@ const percentage = value((text) => {
   throw new ValueError('want 10%..90%', 'is not a percentage in range');
 }, 'a percentage such as 10%');
 
-/** Arguments of `serve_stale` without the policy. */
-type StaleArguments = Omit<StaleOptions, 'prefersPositive'>;
+/** Arguments of `serve_stale`. */
+type StaleArguments = Omit<StaleOptions, 'prefersPositive' | 'except'>;
 
 export const cacheSyntax = directive({
   args: { ttl, zones: zones() },
@@ -81,6 +85,7 @@ export const cacheSyntax = directive({
       percentage.or(PERCENT).named('PERCENTAGE'),
     ).or([0, MAX_PAUSE_MS, PERCENT] as const),
     serve_stale: custom(parseStale).optional(),
+    serve_stale_except: zones({ min: 1 }).or([] as const),
     serve_stale_policy: oneOf('prefer_positive').optional(),
     servfail: duration({ max: MAX_FAILURE_MS }).optional(),
     disable: tuple(oneOf('success', 'denial').named('TYPE'), zones({ otherwise: ['.'] })).many(),
@@ -90,9 +95,12 @@ export const cacheSyntax = directive({
       inPlace(persistInterval()).or(PERSIST_MS).named('INTERVAL'),
     ).optional(),
   },
-  check: ({ success, denial, size, serve_stale, serve_stale_policy }) => {
+  check: ({ success, denial, size, serve_stale, serve_stale_except, serve_stale_policy }) => {
     if (serve_stale_policy !== undefined && serve_stale === undefined) {
       return { at: 'serve_stale_policy', message: 'serve_stale_policy needs serve_stale' };
+    }
+    if (serve_stale_except.length > 0 && serve_stale === undefined) {
+      return { at: 'serve_stale_except', message: 'serve_stale_except needs serve_stale' };
     }
     const least = minSizeBytes(capacityOf(success[0]), capacityOf(denial[0]));
     if (least > MAX_SIZE_BYTES) {
@@ -129,10 +137,17 @@ function parseStale(args: readonly ConfigToken[]): StaleArguments {
   return {
     maxMs,
     verifies,
-    timeoutMs: timeout === undefined ? 0 : parseTime(timeout, 'TIMEOUT'),
-    ttl: ttl === undefined ? 0 : Math.min(MAX_TTL, Math.floor(parseTime(ttl, 'TTL') / 1000)),
-    recheckMs: recheck === undefined ? 0 : parseTime(recheck, 'RECHECK', MAX_RECHECK_MS),
+    timeoutMs: timeoutOf(verifies, timeout),
+    ttl:
+      ttl === undefined ? STALE_TTL : Math.min(MAX_TTL, Math.floor(parseTime(ttl, 'TTL') / 1000)),
+    recheckMs: recheck === undefined ? undefined : parseTime(recheck, 'RECHECK', MAX_RECHECK_MS),
   };
+}
+
+/** Nobody waits unless upstream is asked first. */
+function timeoutOf(verifies: boolean, written: ConfigToken | undefined): number {
+  if (!verifies) return 0;
+  return written === undefined ? CLIENT_TIMEOUT_MS : parseTime(written, 'TIMEOUT');
 }
 
 function parseTime(token: ConfigToken, label: string, max = Number.POSITIVE_INFINITY): number {
