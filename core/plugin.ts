@@ -93,7 +93,7 @@ export { createTlsContext, type StreamTls } from './upstream/stream-socket.js';
 export { type CarrierCounters, createReceiveBatch, UdpPool } from './upstream/udp-pool.js';
 export { type MessageBuilder, Section, type SoaData, type SrvData } from './wire/builder.js';
 export * from './wire/constants.js';
-export { EcsAt, EcsFamily, ecsScopeOf, isPublic } from './wire/ecs.js';
+export { EcsAt, EcsFamily, ecsScopeOf, maskAddress } from './wire/ecs.js';
 export { extendedRcode, findOption, optionEnd } from './wire/edns.js';
 export type { Layout } from './wire/layout.js';
 export {
@@ -108,4 +108,11 @@ export {
 export { type PresentedRecord, presentRecords } from './wire/presentation.js';
 export { shiftPointers } from './wire/rdata.js';
 export { addDecoded } from './wire/records.js';
-export { addressOffset, addressText, familyOf, parseAddress } from './wire/sockaddr.js';
+export {
+  addressOffset,
+  addressText,
+  familyOf,
+  parseAddress,
+  v4Text,
+  v6Text,
+} from './wire/sockaddr.js';

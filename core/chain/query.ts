@@ -222,6 +222,11 @@ export class Query {
     this.ecsOffset = 0;
   }
 
+  /** Says what scope prefix length goes back to a client that sent the option, with a reply that has none of its own. */
+  setEcsScope(scope: number): void {
+    this.ecsScope = scope;
+  }
+
   /** Asks for the network of `from`, whose message this is a copy of. */
   copyEcs(from: Query): void {
     this.ecsOffset = from.ecsOffset;

@@ -14,7 +14,7 @@ const LAST_WORD = new Int32Array(
   Uint8Array.of(255, 255, 255, 255, 255, 0, 0, 0, 255, 255, 0, 0, 255, 255, 255, 0).buffer,
 );
 
-/** A key: three words and some bytes, 255 at most, with its hash. The bytes must be the first ones of the body stored under it. */
+/** A key: three words and some bytes, 272 at most, with its hash. The bytes must be the first ones of the body stored under it. */
 export interface SlabKey {
   readonly a: number;
   readonly b: number;
@@ -27,8 +27,8 @@ export interface SlabKey {
   readonly high: number;
 }
 
-/** Words of the longest key. */
-const MAX_KEY_WORDS = 64;
+/** Words of the longest key: a name, and a little in front of it. */
+const MAX_KEY_WORDS = 68;
 
 /** One thread's view of a slab, with the entry that `find` found last. */
 export class SlabReader {

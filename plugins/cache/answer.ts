@@ -7,6 +7,8 @@ import {
   hasExtendedError,
   isPlainAnswer,
   messageLength,
+  Reach,
+  reachOf,
   Scratch,
   ttlCount,
 } from './entry.js';
@@ -103,10 +105,13 @@ function copyEntry(region: Region, q: Query): boolean {
 /** Copies the found entry to `words`. False when it was changed. */
 function copyWhole(region: Region): boolean {
   const { reader } = region;
+  // A network in front of the body comes to lie where the header goes.
+  const at = reachOf(region.head0) === Reach.ONE_NETWORK ? 0 : HEADER_WORDS;
+  if (!reader.copyBody(words, at)) return false;
   words[0] = region.head0;
   words[1] = region.head1;
   words[2] = region.head2;
-  return reader.copyBody(words, HEADER_WORDS) && reader.isWhole;
+  return reader.isWhole;
 }
 
 /** What replies have that are no answer, or have an extended error, which is at word `edeAt`. */

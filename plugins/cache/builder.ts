@@ -16,9 +16,11 @@ import {
   MAX_EDE_TEXT_BYTES,
   META_COUNT,
   Meta,
+  Reach,
   Scratch,
   shapeOf,
 } from './entry.js';
+import { type CacheKey, NETWORK_WORDS } from './key.js';
 import { emptyTtl, keptTtl, readTtl, type TtlLimits, writeTtl } from './ttl.js';
 
 /** Header bits that are kept: RA, AD and the rcode. AA is not ours to claim, TC is never stored, the others are the client's. */
@@ -33,16 +35,17 @@ const encoder = new TextEncoder();
 export class EntryBuilder {
   /** What `build` made: header words, body and how many words of it. */
   readonly meta = new Int32Array(META_COUNT);
-  readonly body: Int32Array;
+  body: Int32Array;
   bodyWords = 0;
   /** Seconds: the least TTL of the reply. */
   ttl = 0;
   /** A TTL was not within the limits. */
   hasChanged = false;
   readonly #scratch = new Scratch();
+  readonly #afterHeader = this.#scratch.words.subarray(HEADER_WORDS);
 
   constructor() {
-    this.body = this.#scratch.words.subarray(HEADER_WORDS);
+    this.body = this.#afterHeader;
   }
 
   /** Makes the entry of a reply to `q` that is kept as `kind`. The reply has the question of `q`. False when it cannot be done. */
@@ -54,10 +57,32 @@ export class EntryBuilder {
     const ttls = this.#listTtls(reply.wire, layout, kind, limits, listAt);
     const edeAt = listAt + ((ttls + 1) >> 1);
     const errorWords = this.#putExtendedError(reply, layout, edeAt);
+    this.body = this.#afterHeader;
     this.bodyWords = edeAt + errorWords - HEADER_WORDS;
     this.#putHead(reply.wire, layout);
     this.meta[Meta.SHAPE] = shapeOf(end, ttls, kind - Kind.ANSWER, errorWords > 0);
     return true;
+  }
+
+  /** Says that what was built is for everybody. */
+  tieToAll(): void {
+    this.#putReach(Reach.ALL, 0);
+  }
+
+  /** Says that what was built is for one network: the first words of `key`. Clients are told `scope`. */
+  tieToNetwork(key: CacheKey, scope: number): void {
+    this.#putReach(Reach.ONE_NETWORK, scope);
+    const { words } = this.#scratch;
+    for (let i = 0; i < NETWORK_WORDS; i++) words[i] = key.words[i] as number;
+    this.body = words;
+    this.bodyWords += NETWORK_WORDS;
+  }
+
+  #putReach(reach: Reach, scope: number): void {
+    const { bytes, words } = this.#scratch;
+    bytes[0] = reach;
+    bytes[1] = scope;
+    this.meta[Meta.HEAD] = words[0] as number;
   }
 
   /** QR, the bits that are kept, and the counts without OPT. */

@@ -242,21 +242,6 @@ test('cache: an extended error of the maker of a reply is kept, its text cut bet
   assert.deepEqual(edesOf(reply), [[17, 'é'.repeat(32)]]);
 });
 
-test('cache: queries with a client subnet pass it by, but not those that ask for everybody’s answer', async () => {
-  const b = new CacheBench();
-  const subnet = (bits: number): QueryOptions => ({
-    options: [[8, Uint8Array.of(0, 1, bits, 0, ...(bits > 0 ? [192, 0, 2] : []))]],
-  });
-  await b.ask();
-  await b.ask('example.org', 'A', subnet(24));
-  await b.ask('example.org', 'A', subnet(24));
-  assert.equal(b.asked, 3);
-  assert.equal(b.count('ecs_bypass_total'), 2);
-  await b.ask('example.org', 'A', subnet(0));
-  assert.equal(b.asked, 3);
-  assert.equal(b.count('requests_total'), 2);
-});
-
 test('cache: only names in its zones are kept', async () => {
   const b = new CacheBench('cache example.org');
   for (const name of ['example.org', 'www.example.org', 'example.net', 'badexample.org']) {

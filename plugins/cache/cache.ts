@@ -2,6 +2,7 @@
 import {
   type Answer,
   type Clock,
+  EcsFamily,
   type Handler,
   type Next,
   type Query,
@@ -14,9 +15,11 @@ import {
 import { freshReply, staleReply } from './answer.js';
 import { classify, Kind } from './classify.js';
 import { type CacheCounts, countHit, countsOf, type ServerCounts } from './counts.js';
+import { Reach, reachOf, scopeOf } from './entry.js';
 import { Keeper } from './keeper.js';
-import { CacheKey } from './key.js';
+import { CacheKey, isForNetwork } from './key.js';
 import { MissGate } from './miss-gate.js';
+import { Networks, NO_MORE } from './networks.js';
 import type { CacheMemory, CacheOptions } from './options.js';
 import { Refresher, type RefreshOwner } from './refresher.js';
 import { Freshness, Region } from './region.js';
@@ -38,6 +41,7 @@ export class CacheHandler implements Handler, RefreshOwner {
   readonly #key: CacheKey;
   readonly #success: Region;
   readonly #denial: Region;
+  readonly #networks: Networks;
   readonly #counts: CacheCounts;
   readonly #names: WholeNames;
   readonly #gate: MissGate;
@@ -72,12 +76,14 @@ export class CacheHandler implements Handler, RefreshOwner {
     this.#counts = countsOf(services, options.zones);
     this.#names = new WholeNames(this.#success, this.#denial, this.#key, options.cut, block);
     this.#gate = new MissGate(options, memory, this.#names, this.#success, this.#counts, services);
+    this.#networks = new Networks(this.#success, this.#denial, this.#key, memory, options.networks);
     this.#keeper = new Keeper(
       this.#success,
       this.#denial,
       options,
       this.#key,
       this.#names,
+      this.#networks,
       this.#counts,
     );
     this.#refresher = new Refresher(this, services);
@@ -89,16 +95,12 @@ export class CacheHandler implements Handler, RefreshOwner {
 
   serve(q: Query, next: Next): Answer {
     if (q.opcode !== 0 || !this.#zones.covers(q)) return next(q);
-    if (q.ecsFamily !== 0) {
-      this.#counts.ecsBypasses.inc();
-      return next(q);
-    }
     const counts = this.#counts.servers[q.server] as ServerCounts;
     counts.requests.inc();
     const now = tickOf(this.#clock.nowMs);
     this.#begin(q);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const region = this.#choose(now);
+      const region = this.#seek(q, now);
       if (region === null) break;
       if (this.#isStale) {
         const answer = this.#serveStale(q, next, region, now);
@@ -124,7 +126,7 @@ export class CacheHandler implements Handler, RefreshOwner {
       this.#keeper.keep(reply, q, kind, now);
       if (kind !== Kind.PASSING) return;
     }
-    const region = this.#choose(now);
+    const region = this.#seek(q, now);
     region?.reader.postpone((now + this.#pause.inBackground(region)) | 0);
   }
 
@@ -132,7 +134,7 @@ export class CacheHandler implements Handler, RefreshOwner {
   onLate(q: Query): void {
     const now = tickOf(this.#clock.nowMs);
     this.#begin(q);
-    const region = this.#choose(now);
+    const region = this.#seek(q, now);
     if (region !== null && this.#isStale) {
       region.reader.postpone((now + this.#refreshTicks) | 0);
     }
@@ -147,8 +149,35 @@ export class CacheHandler implements Handler, RefreshOwner {
     this.#denial.staleTicks = ticks;
   }
 
+  /** The half that has what to answer `q` with, null for none. */
+  #seek(q: Query, now: number): Region | null {
+    return q.ecsFamily === EcsFamily.NONE ? this.#choose(now) : this.#seekNetwork(q, now);
+  }
+
+  /** The same for a query that asks for a network: the longest with a fresh answer, what is for all, the longest with a failure or a stale answer. */
+  #seekNetwork(q: Query, now: number): Region | null {
+    const networks = this.#networks;
+    let other = NO_MORE;
+    networks.load(q);
+    for (let at = networks.first(); at !== NO_MORE; at = networks.after(at)) {
+      this.#key.setNetwork(q, at);
+      const region = this.#choose(now);
+      if (region === null) continue;
+      if (!this.#isStale && region.kind !== Kind.FAILURE) return withScope(q, region);
+      if (other === NO_MORE) other = at;
+    }
+    this.#key.set(q);
+    let region = this.#choose(now);
+    if (region !== null && reachOf(region.head0) !== Reach.ALL) region = null;
+    if (other !== NO_MORE && (region === null || this.#isStale)) {
+      this.#key.setNetwork(q, other);
+      region = this.#choose(now);
+    }
+    return withScope(q, region);
+  }
+
   /**
-   * The half that has what to answer with, null for none. Answers come first: a denial that is younger has removed them. What stays beside them
+   * The half that has what to answer with under the key, null for none. Answers come first: a denial that is younger has removed them. What stays beside them
    * is a failure, or under `prefer_positive` a denial, and a stale answer is better than either.
    */
   #choose(now: number): Region | null {
@@ -159,7 +188,7 @@ export class CacheHandler implements Handler, RefreshOwner {
     this.#isStale = positive === Freshness.STALE;
     if (positive === Freshness.FRESH) return success;
     let negative = denial.look(this.#key, now);
-    if (negative !== Freshness.FRESH) {
+    if (negative !== Freshness.FRESH && !isForNetwork(this.#key.b)) {
       const ofName = this.#names.look(this.#key, now);
       // What is of the type alone counts when the name has nothing newer.
       negative =
@@ -244,9 +273,11 @@ export class CacheHandler implements Handler, RefreshOwner {
     const kind = this.#kindOf(reply, q);
     this.#begin(q);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const region = this.#choose(now);
+      const region = this.#seek(q, now);
       if (region === null || !this.#isStale || this.#replacesStale(region, kind)) break;
-      if (isRefreshed(kind)) this.#keeper.keep(reply, q, kind, now);
+      // For a network it would be kept elsewhere, and the entry found be lost from sight.
+      if (isRefreshed(kind) && q.ecsFamily === EcsFamily.NONE)
+        this.#keeper.keep(reply, q, kind, now);
       region.reader.postpone((now + this.#pause.forClient(region)) | 0);
       const stale = this.#staleReply(q, region);
       if (stale !== null) return stale;
@@ -275,6 +306,12 @@ export class CacheHandler implements Handler, RefreshOwner {
     (this.#counts.servers[q.server] as ServerCounts).drops.inc();
     return Kind.UNUSABLE;
   }
+}
+
+/** Tells the client the scope of what was found for it. */
+function withScope(q: Query, region: Region | null): Region | null {
+  q.setEcsScope(region === null ? 0 : scopeOf(region.head0));
+  return region;
 }
 
 /** Whether a reply tells what is there now (RFC 8767 section 4: NOERROR and NXDOMAIN, whole and for the question). */

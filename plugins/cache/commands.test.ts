@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CommandError, type MetricSource, type Row } from '../../core/plugin.js';
 import { a, CacheBench, cname, NXDOMAIN, opt, SERVFAIL, soa } from '../../test/lib/cache-bench.js';
+import { ecsOption, withNetwork } from '../../test/lib/ecs.js';
 import { CacheCommands } from './commands.js';
 import { CacheInspector, ENTRIES_PER_TURN } from './inspect.js';
 import { tickOf } from './ticks.js';
@@ -46,7 +47,7 @@ const EVERYTHING = [
 test('cache commands: list shows what every entry is and how long it lives', async () => {
   const bench = await filled();
   bench.advance(2);
-  const common = { class: 'IN', stale: false, uses: 0, clock: 'recency' };
+  const common = { class: 'IN', stale: false, uses: 0, clock: 'recency', network: null };
   const success = { ...common, kind: 'answer', half: 'success' };
   const denial = { ...common, half: 'denial' };
   const rows = await sorted(bench, 'list');
@@ -131,7 +132,14 @@ test('cache commands: what was flushed is asked for again', async () => {
 test('cache commands: get shows records as a zone file has them, with the TTLs of now', async () => {
   const bench = await filled();
   bench.advance(10);
-  const common = { qtype: 'A', kind: 'answer', flags: 'RD', stale: false, section: 'answer' };
+  const common = {
+    qtype: 'A',
+    kind: 'answer',
+    flags: 'RD',
+    network: null,
+    stale: false,
+    section: 'answer',
+  };
   assert.deepEqual(await bench.commands.run('cache', 'get', 'alias.example.org'), [
     {
       ...common,
@@ -158,6 +166,7 @@ test('cache commands: get shows the extended error of a failure', async () => {
       qtype: 'A',
       kind: 'failure',
       flags: 'RD',
+      network: null,
       stale: false,
       section: null,
       owner: 'broken.example.com.',
@@ -266,3 +275,21 @@ for (const { args, want } of misuses) {
     });
   });
 }
+
+test('cache commands: answers for networks are listed, looked up and flushed by name', async () => {
+  const bench = new CacheBench();
+  bench.says = (q) => ({ answers: [a(q.qname, 300)], additionals: [ecsOption(q, 33)] });
+  await bench.ask('www.example.org', 'A', withNetwork('192.0.2.0/24'));
+  await bench.ask('www.example.org', 'A', withNetwork('2001:db8::/48'));
+  await bench.ask('www.example.org');
+  const networks = (rows: Row[]): unknown[] => rows.map(({ network }) => network).sort();
+  const want = ['192.0.2.0/24', '2001:db8::/33', null];
+  assert.deepEqual(networks(await sorted(bench, 'list')), want);
+  const found = await bench.commands.run('cache', 'get', 'www.example.org');
+  assert.deepEqual(networks(found), want);
+  for (const { rdata } of found) assert.equal(rdata, '192.0.2.1');
+  const flush = ['flush', '--subtree', 'example.org'];
+  assert.deepEqual(await bench.commands.run('cache', ...flush), [{ flushed: 3 }]);
+  bench.control.tick();
+  assert.equal(bench.controlMetrics.value('entries', { type: 'success' }), 0);
+});

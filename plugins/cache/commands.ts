@@ -56,7 +56,8 @@ export class CacheCommands {
     for await (const entry of this.#inspector.entries(selection)) {
       const { name, rrclass, type, kind, ttl, isStale, flags, half, walker } = entry;
       const { uses, usedBytes: bytes, isFrequent } = walker;
-      const what = { name, class: rrclass, type, kind, ttl, stale: isStale, flags };
+      const network = entry.network ?? null;
+      const what = { name, class: rrclass, type, kind, ttl, stale: isStale, flags, network };
       yield { ...what, uses, bytes, half, clock: isFrequent ? 'frequency' : 'recency' };
     }
   }
@@ -121,7 +122,7 @@ export class CacheCommands {
 /** A row for each record, or one for an entry without any. */
 function* rowsOf(entry: EntryView): Generator<Row, void> {
   const { type: qtype, kind, flags, isStale: stale } = entry;
-  const common = { qtype, kind, flags, stale };
+  const common = { qtype, kind, flags, network: entry.network ?? null, stale };
   const error = entry.extendedError();
   const records = entry.records();
   for (const { section, owner, ttl, rrclass, type, rdata } of records) {

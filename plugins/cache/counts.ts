@@ -25,11 +25,11 @@ export interface TypeCounts {
 export interface CacheCounts {
   /** By index of the server; only those of the server block. */
   readonly servers: readonly ServerCounts[];
-  readonly ecsBypasses: Counter;
   readonly cuts: Counter;
   readonly overZoneLimits: Counter;
   readonly busy: Counter;
   readonly tooLarge: Counter;
+  readonly overNetworks: Counter;
   readonly overRefreshes: Counter;
 }
 
@@ -42,11 +42,6 @@ export function countsOf(services: Services, zones: readonly string[]): CacheCou
     metrics.counter('not_stored_total', 'Replies that could not be stored.', { reason, ...cache });
   return {
     servers,
-    ecsBypasses: metrics.counter(
-      'ecs_bypass_total',
-      'Queries that passed the cache by because of their client subnet.',
-      cache,
-    ),
     cuts: metrics.counter(
       'nxdomain_cuts_total',
       'Queries denied because a name above theirs does not exist.',
@@ -59,6 +54,7 @@ export function countsOf(services: Services, zones: readonly string[]): CacheCou
     ),
     busy: notStored('busy'),
     tooLarge: notStored('size'),
+    overNetworks: notStored('networks'),
     overRefreshes: metrics.counter(
       'refresh_limit_total',
       'Refreshes not begun because too many were in flight.',

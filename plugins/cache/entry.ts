@@ -2,10 +2,13 @@
 // the message, then where its TTLs are, then the extended error:
 //
 //   | question name (folded), type, class | records ... | pad | TTL offsets, two in a word | code, length | text ... |
+//
+// An entry that is for one network has the network in front of that, as long as a header: when the body is copied to the beginning of a reply, the header
+// goes over it. The id of a message in memory, which is each client's own, has for whom the entry is (Reach) and the scope prefix length of RFC 7871.
 
 /** Words of user data in an entry's header. */
 export const Meta = {
-  /** The message's header as it lies in memory: three words from here on. The id is 0. */
+  /** The message's header as it lies in memory: three words from here on. In place of the id are reach and scope. */
   HEAD: 0,
   /** Bits 0 to 15 length of the message, 16 to 28 number of TTLs, 29 and 30 kind less ANSWER, 31 whether there is an extended error. */
   SHAPE: 3,
@@ -57,4 +60,28 @@ export function hasExtendedError(shape: number): boolean {
 
 export function shapeOf(length: number, ttls: number, kind: number, withEde: boolean): number {
   return length | (ttls << 16) | (kind << 29) | (withEde ? 1 << 31 : 0) | 0;
+}
+
+/** For whom an entry is. */
+export const Reach = {
+  /** For queries that asked for no network in particular (RFC 7871 7.3.1: for no others). */
+  NO_NETWORK: 0,
+  /** For everybody: asked for a network, and the answer is the same for all. */
+  ALL: 1,
+  /** For the network in its key. */
+  ONE_NETWORK: 2,
+} as const;
+export type Reach = (typeof Reach)[keyof typeof Reach];
+
+/** The id is the first two octets of a header, in either byte order. */
+const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+const REACH_SHIFT = IS_LITTLE_ENDIAN ? 0 : 24;
+const SCOPE_SHIFT = IS_LITTLE_ENDIAN ? 8 : 16;
+
+export function reachOf(head0: number): number {
+  return (head0 >>> REACH_SHIFT) & 255;
+}
+
+export function scopeOf(head0: number): number {
+  return (head0 >>> SCOPE_SHIFT) & 255;
 }

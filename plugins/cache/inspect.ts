@@ -24,7 +24,16 @@ import {
   messageLength,
   ttlCount,
 } from './entry.js';
-import { CHECKING_DISABLED, DNSSEC_OK, RECURSION_DESIRED, WHOLE_NAME } from './key.js';
+import {
+  CHECKING_DISABLED,
+  DNSSEC_OK,
+  isForNetwork,
+  isNetworkList,
+  NETWORK_WORDS,
+  networkText,
+  RECURSION_DESIRED,
+  WHOLE_NAME,
+} from './key.js';
 import type { CacheMemory } from './options.js';
 import { TICK_SHIFT } from './ticks.js';
 import { ageTtls } from './ttl.js';
@@ -77,10 +86,12 @@ export class CacheInspector {
 
   /** The selected entries that are still worth something. What is given is the same object, about the entry met last. */
   async *entries(selection: Selection): AsyncGenerator<EntryView, void> {
-    for await (const view of this.#walk(selection)) if (view.isUsable) yield view;
+    for await (const view of this.#walk(selection)) {
+      if (view.isUsable && !isNetworkList(view.walker.b)) yield view;
+    }
   }
 
-  /** Those that are only remembered, too. */
+  /** Those that are only remembered and lists of networks, too. */
   async *#walk(selection: Selection): AsyncGenerator<EntryView, void> {
     let met = 0;
     for (const half of ['success', 'denial'] as const) {
@@ -102,7 +113,8 @@ export class CacheInspector {
   async flush(selection: Selection): Promise<number> {
     let flushed = 0;
     for await (const view of this.#walk(selection)) {
-      if (await this.#drop(view)) flushed++;
+      const isAnswer = !isNetworkList(view.walker.b);
+      if ((await this.#drop(view)) && isAnswer) flushed++;
     }
     return flushed;
   }
@@ -158,7 +170,7 @@ export class EntryView {
     this.isUsable = !this.isDead && !(this.isStale && this.#kind === Kind.FAILURE);
   }
 
-  /** The body, which begins with the question name in lower case. */
+  /** The body; see entry.ts. */
   get bytes(): Uint8Array {
     const { body } = this.walker;
     if (body !== this.#body) {
@@ -168,8 +180,18 @@ export class EntryView {
     return this.#bytes;
   }
 
+  /** Where the question name is in the body, in lower case. */
+  get nameAt(): number {
+    return isForNetwork(this.walker.b) ? NETWORK_WORDS * 4 : 0;
+  }
+
   get name(): string {
-    return formatName(this.bytes, 0);
+    return formatName(this.bytes, this.nameAt);
+  }
+
+  /** The network it is for, as `192.0.2.0/24`; undefined when it is for no network in particular. */
+  get network(): string | undefined {
+    return isForNetwork(this.walker.b) ? networkText(this.walker.body) : undefined;
   }
 
   get qtype(): number {
@@ -249,10 +271,10 @@ export class EntryView {
 
   /** Header and body; see entry.ts. */
   #message(): Int32Array {
-    const { meta, body, bodyWords } = this.walker;
+    const { b, meta, body, bodyWords } = this.walker;
     const words = new Int32Array(HEADER_WORDS + bodyWords);
+    words.set(body.subarray(0, bodyWords), isForNetwork(b) ? 0 : HEADER_WORDS);
     words.set(meta.subarray(Meta.HEAD, Meta.HEAD + HEADER_BYTES / 4));
-    words.set(body.subarray(0, bodyWords), HEADER_WORDS);
     return words;
   }
 }
@@ -261,7 +283,7 @@ function isSelected(view: EntryView, { name, isSubtree, type }: Selection): bool
   if (type !== undefined && view.qtype !== type && !view.isForAllTypes) return false;
   if (name === undefined) return true;
   const { bytes } = view;
-  for (let at = 0; ; at += (bytes[at] as number) + 1) {
+  for (let at = view.nameAt; ; at += (bytes[at] as number) + 1) {
     // A name ends with the root: what is equal up to there is the whole rest.
     if (equalFolded(bytes, at, name, 0, name.length)) return true;
     if (!isSubtree || bytes[at] === 0) return false;

@@ -1,11 +1,20 @@
 // Hot path for misses. Keeps replies: which half they belong to, for how long, and what they displace.
-import { BUSY, type Query, Rcode, type Reply, ZoneSet } from '../../core/plugin.js';
+import {
+  BUSY,
+  EcsFamily,
+  ecsScopeOf,
+  type Query,
+  Rcode,
+  type Reply,
+  ZoneSet,
+} from '../../core/plugin.js';
 import { isKeptFailure } from '../negative/failures.js';
 import { EntryBuilder } from './builder.js';
 import { Kind } from './classify.js';
 import type { CacheCounts, ServerCounts } from './counts.js';
 import { Meta } from './entry.js';
-import type { CacheKey } from './key.js';
+import { type CacheKey, EXACT } from './key.js';
+import { FULL, type Networks } from './networks.js';
 import type { CacheOptions } from './options.js';
 import { Freshness, type Region, remainTicks } from './region.js';
 import { ticksOfMs, ticksOfSeconds } from './ticks.js';
@@ -14,6 +23,9 @@ import type { WholeNames } from './whole-names.js';
 
 /** The largest message (RFC 1035 4.2.2). */
 const MESSAGE_BYTES = 65_535;
+
+/** What stands for no network in particular. */
+const FOR_ALL = 0;
 
 /** Where replies go whose TTLs must be changed and that have no room in the query's own buffer, until they are delivered. */
 const scratch = new Uint8Array(MESSAGE_BYTES);
@@ -24,6 +36,7 @@ export class Keeper {
   readonly #options: CacheOptions;
   readonly #key: CacheKey;
   readonly #names: WholeNames;
+  readonly #networks: Networks;
   readonly #counts: CacheCounts;
   readonly #noSuccess: ZoneSet;
   readonly #noDenial: ZoneSet;
@@ -32,13 +45,14 @@ export class Keeper {
   readonly #maxFailureTicks: number;
   readonly #builder = new EntryBuilder();
 
-  /** `key` is set to the query's before each call. */
+  /** `key` is set to the query's before each call, and afterwards to the one that the reply was kept under. */
   constructor(
     success: Region,
     denial: Region,
     options: CacheOptions,
     key: CacheKey,
     names: WholeNames,
+    networks: Networks,
     counts: CacheCounts,
   ) {
     this.#success = success;
@@ -46,6 +60,7 @@ export class Keeper {
     this.#options = options;
     this.#key = key;
     this.#names = names;
+    this.#networks = networks;
     this.#counts = counts;
     this.#noSuccess = new ZoneSet(options.success.disabled);
     this.#noDenial = new ZoneSet(options.denial.disabled);
@@ -58,14 +73,18 @@ export class Keeper {
 
   /** Keeps a reply to `q` of this kind, at tick `now`, if it is one to be kept. Returns it with its TTLs as they were kept. */
   keep(reply: Reply, q: Query, kind: Kind, now: number): Reply {
+    // Not that of an entry found before.
+    if (q.ecsFamily !== EcsFamily.NONE) q.setEcsScope(0);
     if (!this.#isKept(reply, q, kind)) return reply;
     const limits = this.#limitsOf(kind);
     const builder = this.#builder;
     if (!builder.build(reply, q, kind, limits)) return reply;
+    const network = q.ecsFamily === EcsFamily.NONE ? FOR_ALL : this.#tie(reply, q, kind);
     const lifetime = kind === Kind.FAILURE ? this.#failureTicks(now) : ticksOfSeconds(builder.ttl);
     if (lifetime > 0 && !reply.isShared) {
-      if (kind === Kind.DENIAL && reply.rcode === Rcode.NXDOMAIN) this.#storeName(q, lifetime, now);
-      else this.#store(this.#key, q, kind, lifetime, now);
+      const isName = kind === Kind.DENIAL && reply.rcode === Rcode.NXDOMAIN;
+      if (isName && network === FOR_ALL) this.#storeName(q, lifetime, now);
+      else this.#store(this.#key, q, kind, network, lifetime, now);
     }
     return builder.hasChanged ? withKeptTtls(reply, q, kind, limits) : reply;
   }
@@ -110,32 +129,73 @@ export class Keeper {
   #storeName(q: Query, lifetime: number, now: number): void {
     const names = this.#names;
     if (names.hasAddress(this.#key, now)) {
-      this.#store(this.#key, q, Kind.DENIAL, lifetime, now);
+      this.#store(this.#key, q, Kind.DENIAL, FOR_ALL, lifetime, now);
       return;
     }
     names.setKey(this.#key);
-    this.#store(names.key, q, Kind.DENIAL, lifetime, now);
+    this.#store(names.key, q, Kind.DENIAL, FOR_ALL, lifetime, now);
     this.#denial.writer.remove(this.#key);
   }
 
-  #store(key: CacheKey, q: Query, kind: Kind, lifetime: number, now: number): void {
+  #store(
+    key: CacheKey,
+    q: Query,
+    kind: Kind,
+    network: number,
+    lifetime: number,
+    now: number,
+  ): void {
     const isDenial = kind === Kind.DENIAL || kind === Kind.FAILURE;
     const region = isDenial ? this.#denial : this.#success;
     const found = region.look(key, now);
     if (found !== Freshness.ABSENT && this.#isToStay(region, kind, found)) return;
+    if (network !== FOR_ALL && !this.#note(q, isDenial, lifetime, now)) return;
     const { meta, body, bodyWords } = this.#builder;
     meta[Meta.STORED] = now;
     meta[Meta.LIFETIME] = lifetime;
     const remain = remainTicks(kind, lifetime, region.staleTicksFor(kind));
     const deadline = (now + lifetime + remain) | 0;
     const evicted = region.writer.insert(key, meta, body, bodyWords, deadline, now);
+    this.#count(evicted, q, isDenial);
+    if (!isDenial) this.#denial.writer.remove(this.#key);
+    else if (kind === Kind.DENIAL && !this.#prefersPositive) this.#success.writer.remove(this.#key);
+    // A name that is there for one network need not be for others.
+    const isForAll = key === this.#key && network === FOR_ALL;
+    if (kind !== Kind.FAILURE && isForAll) this.#names.forget(key);
+  }
+
+  /**
+   * Ties the entry built to the network that the reply is for, which is returned, and sets the key to match. RFC 7871 7.3.1: with a scope of 0 a reply is for
+   * everybody; one whose scope is longer than what was asked for is for those who ask for just that.
+   */
+  #tie(reply: Reply, q: Query, kind: Kind): number {
+    const scope = scopeFor(reply, q, kind);
+    if (scope === 0) {
+      this.#key.set(q);
+      this.#builder.tieToAll();
+      return FOR_ALL;
+    }
+    const network = scope > q.ecsSource ? q.ecsSource | EXACT : scope;
+    this.#key.setNetwork(q, network);
+    this.#builder.tieToNetwork(this.#key, scope);
+    return network;
+  }
+
+  /** Puts the network of the key on the list of those there are answers for; false when it cannot be. */
+  #note(q: Query, isDenial: boolean, lifetime: number, now: number): boolean {
+    const staleTicks = this.#success.staleTicksFor(Kind.ANSWER);
+    const evicted = this.#networks.add(q, isDenial, this.#key, lifetime, staleTicks, now);
+    this.#count(evicted, q, isDenial);
+    return evicted >= 0;
+  }
+
+  /** Counts what an insert came to. */
+  #count(evicted: number, q: Query, isDenial: boolean): void {
     const counts = this.#counts.servers[q.server] as ServerCounts;
     if (evicted > 0) (isDenial ? counts.denial : counts.success).evictions.inc(evicted);
     else if (evicted === BUSY) this.#counts.busy.inc();
+    else if (evicted === FULL) this.#counts.overNetworks.inc();
     else if (evicted < 0) this.#counts.tooLarge.inc();
-    if (!isDenial) this.#denial.writer.remove(this.#key);
-    else if (kind === Kind.DENIAL && !this.#prefersPositive) this.#success.writer.remove(this.#key);
-    if (kind !== Kind.FAILURE && key === this.#key) this.#names.forget(key);
   }
 
   /** Whether the entry that `region` found stays in place of the one built. */
@@ -150,6 +210,15 @@ export class Keeper {
   get #prefersPositive(): boolean {
     return this.#options.stale?.prefersPositive === true;
   }
+}
+
+/**
+ * The scope prefix length a reply is kept with. What the network of one client makes an upstream fail with is nobody else's concern, whatever scope comes along; and a
+ * referral is the same for all (RFC 7871 7.4).
+ */
+function scopeFor(reply: Reply, q: Query, kind: Kind): number {
+  if (kind === Kind.FAILURE) return q.ecsSource;
+  return kind === Kind.REFERRAL ? 0 : ecsScopeOf(reply.wire, reply.layout.optOffset);
 }
 
 function isSame(region: Region, meta: Int32Array): boolean {

@@ -2,6 +2,7 @@
 // does not exist, and one of too many unknown names in a zone.
 import {
   type Clock,
+  EcsFamily,
   Ede,
   type Query,
   Rcode,
@@ -59,6 +60,10 @@ export class MissGate {
     if (this.#limit === undefined || this.#limit.admit(q, this.#clock.nowMs)) return null;
     // A name that had an answer not long ago is none of the random ones.
     if (this.#success.reader.find(key)) return null;
+    if (q.ecsFamily !== EcsFamily.NONE) {
+      key.setList(q);
+      if (this.#success.reader.find(key)) return null;
+    }
     this.#counts.overZoneLimits.inc();
     // Not REFUSED, after which some clients give a server up; not to be kept for long (RFC 9520 section 3.2).
     return q.replyRcode(Rcode.SERVFAIL, Ede.OTHER, 'too many unknown names in this zone');

@@ -56,6 +56,8 @@ export interface CacheOptions {
   /** Queries a second for unknown names of one zone. */
   readonly zoneLimit: number | undefined;
   readonly keepTtl: boolean;
+  /** Networks that one question has answers for, at most, and as many denials (RFC 7871). */
+  readonly networks: number;
   readonly prefetch: PrefetchOptions | undefined;
   readonly stale: StaleOptions | undefined;
 }

@@ -23,6 +23,7 @@ const DEFAULTS: CacheOptions = {
   cut: 'off',
   zoneLimit: undefined,
   keepTtl: false,
+  networks: 100,
   prefetch: undefined,
   stale: undefined,
 };
@@ -71,6 +72,7 @@ const cases: readonly { name: string; text: string; want: Partial<CacheOptions> 
     want: { failures: { ...SERVFAIL_5S, minMs: 60_000, maxMs: 60_000 } },
   },
   { name: 'no servfail', text: 'cache {\n servfail 0\n}', want: { failures: undefined } },
+  { name: 'networks', text: 'cache {\n networks 7\n}', want: { networks: 7 } },
   { name: 'keepttl', text: 'cache {\n keepttl\n}', want: { keepTtl: true } },
   {
     name: 'disable without zones is for all',
@@ -202,6 +204,11 @@ const refused = [
   {
     text: 'cache {\n prefetch 10 10%\n}',
     error: 'Corefile:2: cache: "10%" is not a duration, want one such as 30s or 250ms',
+  },
+  {
+    name: 'more networks than a list may have',
+    text: 'cache {\n networks 1001\n}',
+    error: 'Corefile:2: cache: networks 1001 is out of range, want 1..1000',
   },
   {
     text: 'cache {\n servfail 6m\n}',

@@ -34,6 +34,7 @@ export function optionsOf(config: CacheConfig, parts: Parts): CacheOptions {
     cut: negativeOf(parts)?.cut ?? 'off',
     zoneLimit: negativeOf(parts)?.zone_limit ?? undefined,
     keepTtl: config.keepttl,
+    networks: config.networks,
     prefetch: amount === 0 ? undefined : { amount, maxPauseMs, percent },
     stale:
       serve_stale === undefined || serve_stale.maxMs === 0

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Transport } from '../../core/plugin.js';
+import type { Packet } from 'dns-packet';
+import { type Query, Transport } from '../../core/plugin.js';
 import {
   a,
   addressOf,
@@ -11,6 +12,7 @@ import {
   soa,
   ttlsOf,
 } from '../../test/lib/cache-bench.js';
+import { ecsOption, withNetwork } from '../../test/lib/ecs.js';
 import { CacheSnapshot, ENTRIES_PER_PIECE, type SnapshotOwner } from './snapshot.js';
 import { tickOf, ticksOfMs } from './ticks.js';
 
@@ -82,6 +84,32 @@ test('snapshot: keys of every length and kind are found again', async () => {
   assert.equal(bench.asked, 0);
   await bench.ask(names[5], 'AAAA', { do: true });
   assert.equal(bench.asked, 1);
+});
+
+test('snapshot: answers for networks are found again, and count', async () => {
+  const before = new CacheBench('cache {\n networks 2\n}');
+  const says = (q: Query): Packet => ({
+    answers: [a(q.qname, 300, `192.0.2.${q.ecsAddress[0]}`)],
+    additionals: [ecsOption(q, 24)],
+  });
+  before.says = says;
+  await before.ask('example.org', 'A', withNetwork('1.2.3.0/24'));
+  before.advance(10);
+  await before.ask('example.org', 'A', withNetwork('2.2.3.0/24'));
+  const { bench } = await restart(before, 20_000, 'cache {\n networks 2\n}');
+  bench.says = says;
+  for (const first of ['1', '2']) {
+    const reply = await bench.ask('example.org', 'A', withNetwork(`${first}.2.3.0/24`));
+    assert.equal(addressOf(reply), `192.0.2.${first}`);
+  }
+  assert.equal(bench.asked, 0);
+  await bench.ask('example.org', 'A', withNetwork('3.2.3.0/24'));
+  await bench.ask('example.org', 'A', withNetwork('3.2.3.0/24'));
+  assert.equal(bench.asked, 2);
+  bench.advance(270);
+  await bench.ask('example.org', 'A', withNetwork('3.2.3.0/24'));
+  await bench.ask('example.org', 'A', withNetwork('3.2.3.0/24'));
+  assert.equal(bench.asked, 3);
 });
 
 test('snapshot: what is past its time is left out, unless it may be served stale', async () => {

@@ -55,6 +55,9 @@ const STALE_TTL = 30;
 const PERSIST_MS = 300_000;
 const MIN_PERSIST_MS = 1000;
 const MAX_PERSIST_MS = 86_400_000;
+/** Networks per question. A list of the most takes 12 kB and is written anew for each of them: a few microseconds. */
+const NETWORKS = 100;
+const MAX_NETWORKS = 1000;
 
 const ttl = integer({ min: 1 }).optional().named('TTL');
 const capacity = integer({ min: 0, max: MAX_CAPACITY }).named('CAPACITY');
@@ -90,6 +93,7 @@ export const cacheSyntax = directive({
     servfail: duration({ max: MAX_FAILURE_MS }).optional(),
     disable: tuple(oneOf('success', 'denial').named('TYPE'), zones({ otherwise: ['.'] })).many(),
     keepttl: flag(),
+    networks: integer({ min: 1, max: MAX_NETWORKS }).or(NETWORKS),
     persist: tuple(
       file().named('PATH'),
       inPlace(persistInterval()).or(PERSIST_MS).named('INTERVAL'),

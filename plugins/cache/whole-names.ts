@@ -1,10 +1,10 @@
 // Hot path for misses. NXDOMAIN is about a name, whatever the type (RFC 2308 section 5), and about all names below it (RFC 8020): it is kept
 // under the name alone, one entry for all types, and looked for where there is none of the type asked for.
-import { type BlockInfo, type Query, type Reply, RRType } from '../../core/plugin.js';
+import { type BlockInfo, EcsFamily, type Query, type Reply, RRType } from '../../core/plugin.js';
 import { NamesAbove } from '../negative/names-above.js';
 import type { CutOptions } from '../negative/syntax.js';
 import { replyBelow } from './answer.js';
-import { Meta } from './entry.js';
+import { Meta, Reach, reachOf } from './entry.js';
 import type { CacheKey } from './key.js';
 import { Freshness, type Region } from './region.js';
 
@@ -63,6 +63,7 @@ export class WholeNames {
     while (above.next()) {
       this.key.setName(of, above.words, above.bytes);
       if (denial.look(this.key, now) !== Freshness.FRESH) continue;
+      if (q.ecsFamily !== EcsFamily.NONE && reachOf(denial.head0) !== Reach.ALL) continue;
       if (this.#cut === 'validated' && (denial.head0 & AD) === 0) continue;
       if (this.hasAddress(of, now)) return null;
       const reply = replyBelow(denial, q, above.bytes);

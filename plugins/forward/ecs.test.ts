@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type DecodedPacket, decode, type OptAnswer } from 'dns-packet';
+import { type DecodedPacket, decode } from 'dns-packet';
 import { EdnsOption } from '../../core/plugin.js';
-import type { Script } from '../../core/testing.js';
+import type { QueryOptions, Script } from '../../core/testing.js';
+import { networkOf, optionsOf, optRecord } from '../../test/lib/ecs.js';
 import {
   answering,
   forwardRig,
@@ -13,16 +14,14 @@ import {
 } from '../../test/lib/forward-rig.js';
 
 const SUBNET = '00011800c63364';
-const withSubnet = (data = SUBNET): { options: readonly (readonly [number, Uint8Array])[] } => ({
-  options: [[EdnsOption.ECS, Uint8Array.from(Buffer.from(data, 'hex'))]],
-});
+
+function withSubnet(data = SUBNET): QueryOptions {
+  return { options: [[EdnsOption.ECS, Uint8Array.from(Buffer.from(data, 'hex'))]] };
+}
 
 /** The client subnet of a message as hexadecimal, undefined without one; null without OPT. */
 function subnetOf(message: DecodedPacket): string | undefined | null {
-  const opt = message.additionals?.find((rr) => rr.type === 'OPT') as OptAnswer | undefined;
-  if (opt === undefined) return null;
-  const options = opt.options as readonly { code: number; data: Buffer }[];
-  return options.find(({ code }) => code === EdnsOption.ECS)?.data.toString('hex');
+  return optionsOf(message) === undefined ? null : networkOf(message)?.toString('hex');
 }
 
 /** Answers messages without client subnet, and others in `how`. */
@@ -33,26 +32,11 @@ function rejecting(how: Script): Script {
       : answering(7)(query, transport, raw);
 }
 
-const badvers: Script = () => ({
-  additionals: [opt({ extendedRcode: 1 })],
-});
+const badvers: Script = () => ({ additionals: [optRecord(undefined, 1)] });
 const otherNetwork: Script = (query, transport, raw) => ({
   ...(answering(9)(query, transport, raw) as object),
-  additionals: [opt({ data: '00011818c63365' })],
+  additionals: [optRecord(Buffer.from('00011818c63365', 'hex'))],
 });
-
-function opt({ extendedRcode = 0, data = '' }): OptAnswer {
-  return {
-    type: 'OPT',
-    name: '.',
-    udpPayloadSize: 1232,
-    extendedRcode,
-    ednsVersion: 0,
-    flags: 0,
-    flag_do: false,
-    options: data === '' ? [] : [{ code: EdnsOption.ECS, data: Buffer.from(data, 'hex') }],
-  } as OptAnswer;
-}
 
 const rejections = [
   { name: 'FORMERR', how: refusing(1) },
