@@ -4,7 +4,7 @@
 //   server:  {"row":{"block":".:53","name":...}}        a line per row, as fast as the client takes them
 //            {"status":"ok"}                            the last line; {"status":"misuse","error":"..."} or {"status":"failed","error":"..."}
 //
-// Whoever may write to the file may command; that is its owner and root. The event loop turns between any few hundred rows.
+// Whoever may write to the file may command; that is its owner and root. The event loop turns between any few dozen rows.
 import { lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
@@ -26,7 +26,7 @@ const REQUEST_LIMIT_MS = 5_000;
 const ANSWER_LIMIT_MS = 600_000;
 
 /** Rows between two turns of the event loop: about a millisecond. */
-const ROWS_PER_TURN = 256;
+const ROWS_PER_TURN = 64;
 
 export interface CommandSocketOptions {
   /** The rows of a command; throws a CommandError for misuse. */
