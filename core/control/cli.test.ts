@@ -57,6 +57,7 @@ const cases: { name: string; argv: string[]; want: Command }[] = [
     argv: ['cache', 'stats', '-control=/x'],
     want: { ...ask, args: ['stats'], control: '/x' },
   },
+  { name: 'help as a command', argv: ['help'], want: { kind: 'help' } },
   { name: 'help in front of a command', argv: ['-help', 'cache'], want: { kind: 'help' } },
   { name: 'plan', argv: ['-p', '54', 'plan'], want: { kind: 'plan', conf: undefined, port: 54 } },
 ];

@@ -91,6 +91,7 @@ export function parseCommandLine(argv: readonly string[]): Command {
   try {
     const args = argv.map(doubleDash);
     const at = commandAt(args);
+    if (args[at] === 'help') return { kind: 'help' };
     if (at >= 0) return askOf(args.slice(0, at), argv[at] as string, argv.slice(at + 1));
     const { values, positionals } = strictly(args);
     if (values.json) throw new Error('flag -json is for commands to the running server');

@@ -31,7 +31,7 @@ test('command table: an unknown command is misuse that names the known ones', as
     assert.ok(error instanceof CommandError);
     assert.equal(
       error.message,
-      'unknown command "cahce", did you mean "cache"?; want cache, check, commands, plan',
+      'unknown command "cahce", did you mean "cache"?; want cache, check, commands, help, plan',
     );
     return true;
   });
@@ -50,7 +50,7 @@ test('command table: commands lists what is understood', async () => {
 
 test('command table: the words of the command line itself cannot be taken', () => {
   const commands = new CommandTable().forBlock('.:53');
-  for (const name of ['check', 'plan', 'commands', 'Cache', '-x', '']) {
+  for (const name of ['check', 'plan', 'commands', 'help', 'Cache', '-x', '']) {
     assert.throws(() => commands.add(name, '', () => []), /a command cannot be called/);
   }
 });

@@ -10,7 +10,7 @@ import { quote } from '../corefile/problems.js';
 import { hint } from '../corefile/suggest.js';
 
 /** Words that mean something to the command line itself. */
-const RESERVED = ['check', 'plan', 'commands'];
+const RESERVED = ['check', 'plan', 'commands', 'help'];
 
 interface Command {
   readonly help: string;
