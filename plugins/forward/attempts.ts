@@ -164,7 +164,7 @@ export class Attempts implements ExchangeOwner {
     const rcode = (wire[3] as number) & 15;
     const rttMs = this.#clock.nowMs - x.sentMs;
     upstream.latency(x.isStream).answered(rttMs);
-    upstream.health.answered();
+    upstream.health.answered(rcode);
     upstream.observe(rcode, rttMs);
     this.#repeats.earn();
     const isTruncated = ((wire[2] as number) & TC) !== 0;

@@ -85,11 +85,9 @@ test('encrypted: a wrong certificate is SERVFAIL and one line in the log', need,
   const text = `forward . tls://127.0.0.1%other.example.net:${port} {\ntls ${file}\nmax_fails 0\n}`;
   const r = await forwardRig(t, text);
   for (let i = 0; i < 3; i++) assert.equal((await r.ask('www.example.org')).rcode, 'SERVFAIL');
-  assert.equal(r.services.lines.length, 1);
-  assert.match(
-    r.services.lines[0] ?? '',
-    /^warning upstream tls:\/\/127\.0\.0\.1:\d+: .*other\.example\.net/,
-  );
+  const lines = r.services.lines.filter((line) => line.startsWith('warning'));
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? '', /^warning upstream tls:\/\/127\.0\.0\.1:\d+: .*other\.example\.net/);
 });
 
 interface DohRequest {

@@ -10,16 +10,30 @@ import {
 import { LATENCY_CELLS } from './latency.js';
 import { MAX_UPSTREAMS } from './policy.js';
 
-/** Cells of one upstream: whose it is (hash of its address), failed probes in a row, suspected since, who probes, without EDNS until. */
+/**
+ * Cells of one upstream: whose it is (hash of its address), failed probes in a row, suspected since, who probes, without EDNS until; why it is suspected,
+ * whether that was logged and when last; error replies in a row.
+ */
 const KEY = 0;
 const FAILS = 1;
 const SUSPECT = 2;
 const PROBER = 3;
 const PLAIN = 4;
+const CAUSE = 5;
+const IS_LOGGED = 6;
+const LOGGED_AT = 7;
+const STREAK = 8;
 /** Behind them, how fast it is: over UDP, then over connections. */
-const DATAGRAMS = 5;
+const DATAGRAMS = 9;
 const STREAMS = DATAGRAMS + LATENCY_CELLS;
 const WIDTH = STREAMS + LATENCY_CELLS;
+
+/** Why an upstream is suspected; the first ones are the failures of exchanges. */
+export const Cause = { NONE: 0, TIMEOUT: 1, NETWORK: 2, ANSWER: 3, ERRORS: 4 } as const;
+export type Cause = (typeof Cause)[keyof typeof Cause];
+
+/** How often suspicions of one upstream are logged at most: where every other datagram is lost it may come and go many times a second. */
+const LOG_EVERY_MS = 10_000;
 
 /** Memory for the upstreams of one *forward* and for the queries that each worker has in flight. */
 export function allocateHealth(workers: number): Int32Array {
@@ -67,8 +81,38 @@ export class HealthCells {
     return this.#cells[this.#at + PLAIN] as number;
   }
 
-  suspect(nowMs: number): void {
-    storeCell(this.#cells, this.#at + SUSPECT, nowMs | 0 || 1);
+  get cause(): Cause {
+    return this.#cells[this.#at + CAUSE] as Cause;
+  }
+
+  /** Replies in a row that were errors. */
+  get streak(): number {
+    return this.#cells[this.#at + STREAK] as number;
+  }
+
+  set streak(length: number) {
+    this.#cells[this.#at + STREAK] = length;
+  }
+
+  /** Suspects it. True for the one worker that was first. */
+  suspect(nowMs: number, cause: Cause): boolean {
+    if (!claimCell(this.#cells, this.#at + SUSPECT, nowMs | 0 || 1)) return false;
+    storeCell(this.#cells, this.#at + CAUSE, cause);
+    return true;
+  }
+
+  /** Whether a suspicion is to be logged: not when another one was a moment ago. */
+  startsLog(nowMs: number): boolean {
+    const loggedAt = this.#cells[this.#at + LOGGED_AT] as number;
+    if (loggedAt !== 0 && (((nowMs | 0) - loggedAt) | 0) < LOG_EVERY_MS) return false;
+    storeCell(this.#cells, this.#at + LOGGED_AT, nowMs | 0 || 1);
+    storeCell(this.#cells, this.#at + IS_LOGGED, 1);
+    return true;
+  }
+
+  /** Whether the suspicion that ends here was logged. */
+  endsLog(): boolean {
+    return releaseCell(this.#cells, this.#at + IS_LOGGED, 1);
   }
 
   /** Counts a failed probe; gives how many there are now. */
@@ -76,10 +120,11 @@ export class HealthCells {
     return addToCell(this.#cells, this.#at + FAILS, 1);
   }
 
-  /** It answered: trusted again. */
-  trust(): void {
+  /** It answered: trusted again. True for the one worker that was first. */
+  trust(): boolean {
     storeCell(this.#cells, this.#at + FAILS, 0);
-    storeCell(this.#cells, this.#at + SUSPECT, 0);
+    const since = this.suspectSince;
+    return since !== 0 && releaseCell(this.#cells, this.#at + SUSPECT, since);
   }
 
   usePlainUntil(seconds: number): void {

@@ -1,11 +1,12 @@
-// Health of one upstream: suspected at its first failure, probed until it answers, down after too many failed probes.
+// Health of one upstream: suspected when a query fails or errors pile up, probed until it answers, down after too many failed probes.
 //
 //   trusted --query failed--> suspected: asked only after all others; probed at once and at every interval
-//   suspected --more than max_fails probes failed--> down: not asked while another one is up
+//   trusted --STREAK_LIMIT error replies in a row--> suspected for HOLD_MS, unprobed: it would answer a probe
+//   suspected --more than max_fails probes failed--> down: not asked while another one is up; probed ever more rarely
 //   suspected, down --a probe or a query was answered--> trusted
 //
-// All workers see the same state; one of them probes. With max_fails 0 nothing is probed and nothing goes down: a suspected upstream is then
-// trusted again after HOLD_MS.
+// All workers see the same state; one of them probes, one probe at a time. With max_fails 0 nothing is probed and nothing goes down: every
+// suspicion ends after HOLD_MS.
 import {
   type Carrier,
   type Clock,
@@ -16,16 +17,33 @@ import {
   Failure,
   type Logger,
   RRType,
+  randomBelow,
   type Timers,
   writeQuestion,
 } from '../../core/plugin.js';
-import type { HealthCells } from './health-cells.js';
+import { isConclusive } from './answers.js';
+import { Cause, type HealthCells } from './health-cells.js';
+import type { Latency } from './latency.js';
 
 /** How long a probe waits for its answer; CoreDNS's. */
 const PROBE_TIMEOUT_MS = 1000;
 
-/** How long an upstream that is not probed stays suspected. */
+/** How long an upstream that is not probed stays suspected. The first error reply after that makes it suspected again. */
 const HOLD_MS = 10_000;
+
+/** Replies in a row with rcodes such as SERVFAIL or REFUSED that make an upstream suspected; fewer may be the fault of a name. */
+const STREAK_LIMIT = 5;
+
+/** Longest pause between probes of an upstream that is down, so that it is found within seconds of its return. */
+const MAX_PAUSE_MS = 5000;
+
+const CAUSES: Readonly<Record<Cause, string>> = {
+  [Cause.NONE]: '',
+  [Cause.TIMEOUT]: 'timed out',
+  [Cause.NETWORK]: 'not reachable',
+  [Cause.ANSWER]: 'unusable replies',
+  [Cause.ERRORS]: 'error replies',
+};
 
 /** How long an upstream that does not know EDNS gets queries without (seconds). */
 const PLAIN_SECONDS = 900;
@@ -38,6 +56,9 @@ export interface HealthOptions {
   readonly recursionDesired: boolean;
 }
 
+export const STATES = ['trusted', 'suspected', 'down'] as const;
+export type State = (typeof STATES)[number];
+
 export interface HealthServices {
   readonly clock: Clock;
   readonly timers: Timers;
@@ -45,6 +66,10 @@ export interface HealthServices {
   readonly log: Logger;
   /** Counts failed probes. */
   readonly failures: Counter;
+  /** Count how often it came into each state. */
+  readonly changes: Readonly<Record<State, Counter>>;
+  /** What is known of its speed: a recovery forgets the errors. */
+  readonly latencies: readonly Latency[];
 }
 
 export class Health implements ExchangeOwner {
@@ -55,6 +80,7 @@ export class Health implements ExchangeOwner {
   readonly #services: HealthServices;
   #probe: Exchange | undefined;
   #timer = 0;
+  #pauseMs = 0;
   #isStopped = false;
 
   /** `carrier` is what probes go over: the same as queries. */
@@ -74,7 +100,7 @@ export class Health implements ExchangeOwner {
 
   /** Goes on with the probes of the worker that this one replaces. */
   start(): void {
-    if (this.#cells.releaseProbe() && this.#cells.suspectSince !== 0) this.#startProbing();
+    if (this.#cells.releaseProbe() && this.#isProbing) this.#startProbing();
   }
 
   stop(): void {
@@ -93,14 +119,21 @@ export class Health implements ExchangeOwner {
   get isSuspect(): boolean {
     const since = this.#cells.suspectSince;
     if (since === 0) return false;
-    if (this.#options.maxFails > 0) {
+    if (this.#isProbing) {
       if (!this.#cells.isProbed) this.#startProbing();
       return true;
     }
     // Differences of 32-bit times stay right when they wrap.
     if ((((this.#services.clock.nowMs | 0) - since) | 0) < HOLD_MS) return true;
-    this.#cells.trust();
+    if (this.#cells.streak >= STREAK_LIMIT) this.#cells.streak = STREAK_LIMIT - 1;
+    this.#trust();
     return false;
+  }
+
+  /** It is suspected of being out of reach: probes tell when it is back. */
+  get #isProbing(): boolean {
+    if (this.#cells.suspectSince === 0 || this.#options.maxFails === 0) return false;
+    return this.#cells.cause !== Cause.ERRORS;
   }
 
   /** Whether it gets queries without EDNS. */
@@ -114,15 +147,25 @@ export class Health implements ExchangeOwner {
     this.#cells.usePlainUntil(Math.ceil(this.#services.clock.nowMs / 1000) + PLAIN_SECONDS);
   }
 
-  /** A query was answered. */
-  answered(): void {
-    if (this.#cells.suspectSince !== 0) this.#trust();
+  /** A query was answered with this rcode. */
+  answered(rcode: number): void {
+    const cells = this.#cells;
+    if (isConclusive(rcode)) {
+      if (cells.streak !== 0) cells.streak = 0;
+      if (cells.suspectSince !== 0) this.#trust();
+      return;
+    }
+    // It answers at least.
+    if (cells.suspectSince !== 0 && cells.cause !== Cause.ERRORS) this.#trust();
+    const streak = cells.streak + 1;
+    cells.streak = streak;
+    if (streak >= STREAK_LIMIT && cells.suspectSince === 0) this.#suspect(Cause.ERRORS);
   }
 
-  /** A query came to nothing. */
-  failed(): void {
-    if (this.#cells.suspectSince === 0) this.#cells.suspect(this.#services.clock.nowMs);
-    if (this.#options.maxFails > 0) this.#startProbing();
+  /** A query came to nothing for a reason that is the upstream's. */
+  failed(failure: Failure): void {
+    if (this.#cells.suspectSince === 0) this.#suspect(failure as Cause);
+    if (this.#isProbing) this.#startProbing();
   }
 
   onAnswer(): void {
@@ -167,7 +210,7 @@ export class Health implements ExchangeOwner {
     if (x !== undefined) {
       this.#carrier.cancel(x, true);
       this.onFailure(x, Failure.TIMEOUT);
-    } else if (this.#cells.suspectSince === 0) {
+    } else if (!this.#isProbing) {
       // A query was answered meanwhile.
       this.#cells.releaseProbe();
     } else {
@@ -177,7 +220,16 @@ export class Health implements ExchangeOwner {
 
   #again(): void {
     if (this.#isStopped) return;
-    this.#timer = this.#services.timers.start(this.#options.intervalMs, this.#onTimer, 0);
+    this.#timer = this.#services.timers.start(this.#nextPause(), this.#onTimer, 0);
+  }
+
+  /** The interval, and for an upstream that is down something between that and three times the last pause (decorrelated jitter). */
+  #nextPause(): number {
+    const { intervalMs } = this.#options;
+    const range = this.isDown ? Math.max(0, 3 * this.#pauseMs - intervalMs) : 0;
+    const drawn = intervalMs + (range * randomBelow(65_536)) / 65_536;
+    this.#pauseMs = Math.min(drawn, Math.max(intervalMs, MAX_PAUSE_MS));
+    return this.#pauseMs;
   }
 
   /** Gives the probe's exchange back. */
@@ -192,14 +244,29 @@ export class Health implements ExchangeOwner {
   }
 
   #probeFailed(): void {
-    this.#services.failures.inc();
-    if (this.#cells.probeFailed() === this.#options.maxFails + 1) {
-      this.#services.log.warning(`upstream ${this.#name} is down`);
-    }
+    const { failures, changes, log } = this.#services;
+    failures.inc();
+    if (this.#cells.probeFailed() !== this.#options.maxFails + 1) return;
+    changes.down.inc();
+    log.warning(`upstream ${this.#name} is down`);
+  }
+
+  #suspect(cause: Cause): void {
+    const { changes, clock, log } = this.#services;
+    if (!this.#cells.suspect(clock.nowMs, cause)) return;
+    changes.suspected.inc();
+    if (!this.#cells.startsLog(clock.nowMs)) return;
+    log.info(`upstream ${this.#name} is suspected: ${CAUSES[cause]}`);
   }
 
   #trust(): void {
-    if (this.isDown) this.#services.log.info(`upstream ${this.#name} is up again`);
-    this.#cells.trust();
+    const { changes, latencies, log } = this.#services;
+    const wasDown = this.isDown;
+    if (!this.#cells.trust()) return;
+    changes.trusted.inc();
+    for (const latency of latencies) latency.recovered();
+    const wasLogged = this.#cells.endsLog();
+    if (wasDown) log.info(`upstream ${this.#name} is up again`);
+    else if (wasLogged) log.info(`upstream ${this.#name} is trusted again`);
   }
 }

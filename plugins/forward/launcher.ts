@@ -82,7 +82,7 @@ export class Launcher {
     if (failure === Failure.TIMEOUT) race.timedOutMask |= 1 << x.upstream;
     // While it answers others a message was lost on the way, no more.
     const isLoss = failure === Failure.TIMEOUT && latency.hasAnsweredSince(x.sentMs);
-    if (!isLoss) upstream.health.failed();
+    if (!isLoss) upstream.health.failed(failure);
   }
 
   /** Takes back the messages that have taken too long. */

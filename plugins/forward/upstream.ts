@@ -2,6 +2,7 @@
 import {
   type Batch,
   type Carrier,
+  type Counter,
   createReceiveBatch,
   DnsError,
   type ExchangePool,
@@ -16,7 +17,7 @@ import {
 } from '../../core/plugin.js';
 import type { Candidate } from './candidate.js';
 import { type CarrierOptions, type Carriers, createCarriers } from './carriers.js';
-import { Health, type HealthOptions } from './health.js';
+import { Health, type HealthOptions, STATES, type State } from './health.js';
 import { HealthCells, hashOf } from './health-cells.js';
 import { Latency } from './latency.js';
 import { type AddressTarget, addressWithPort, targetText } from './targets.js';
@@ -90,6 +91,8 @@ export class Upstream implements Candidate {
       exchanges,
       log,
       failures,
+      changes: changesOf(metrics, to),
+      latencies: [this.#datagrams, this.#streams],
     });
   }
 
@@ -160,4 +163,15 @@ export function createUpstreams(
     made.set(key, upstream);
     return upstream;
   });
+}
+
+function changesOf(metrics: Metrics, to: string): Readonly<Record<State, Counter>> {
+  const counters = STATES.map((state) => [
+    state,
+    metrics.counter('state_changes_total', 'How often an upstream came into a state.', {
+      to,
+      state,
+    }),
+  ]);
+  return Object.fromEntries(counters) as Record<State, Counter>;
 }
