@@ -12,6 +12,7 @@ import {
   whenDone,
   ZoneSet,
 } from '../../core/plugin.js';
+import { Outage } from '../negative/outage.js';
 import { freshReply, staleReply } from './answer.js';
 import { classify, Kind } from './classify.js';
 import { type CacheCounts, countHit, countsOf, type ServerCounts } from './counts.js';
@@ -45,6 +46,7 @@ export class CacheHandler implements Handler, RefreshOwner {
   readonly #counts: CacheCounts;
   readonly #names: WholeNames;
   readonly #gate: MissGate;
+  readonly #outage: Outage;
   readonly #keeper: Keeper;
   readonly #refresher: Refresher;
   readonly #refreshTicks = ticksOfMs(REFRESH_LIMIT_MS);
@@ -75,6 +77,7 @@ export class CacheHandler implements Handler, RefreshOwner {
     this.#denial = new Region(memory.memory, memory.denial, worker + 1, staleTicks);
     this.#counts = countsOf(services, options.zones);
     this.#names = new WholeNames(this.#success, this.#denial, this.#key, options.cut, block);
+    this.#outage = new Outage(memory.outageCells);
     this.#gate = new MissGate(options, memory, this.#names, this.#success, this.#counts, services);
     this.#networks = new Networks(this.#success, this.#denial, this.#key, memory, options.networks);
     this.#keeper = new Keeper(
@@ -101,7 +104,7 @@ export class CacheHandler implements Handler, RefreshOwner {
     this.#begin(q);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const region = this.#seek(q, now);
-      if (region === null) break;
+      if (region === null || (region === this.#denial && this.#isBygone(region, now))) break;
       if (this.#isStale) {
         const answer = this.#serveStale(q, next, region, now);
         if (answer !== null) return answer;
@@ -298,7 +301,16 @@ export class CacheHandler implements Handler, RefreshOwner {
     return !keepsAnswer || kind === Kind.ANSWER;
   }
 
+  /** Whether the entry found is a failure of an outage that is over; it is dropped then. */
+  #isBygone(region: Region, now: number): boolean {
+    if (region.kind !== Kind.FAILURE) return false;
+    if (!this.#outage.hasEndedSince((now - region.age) | 0)) return false;
+    region.writer.remove(this.#key);
+    return true;
+  }
+
   #kindOf(reply: Reply, q: Query): Kind {
+    this.#outage.note(reply, tickOf(this.#clock.nowMs));
     // Only signatures need the time of day.
     const wallSeconds = q.dnssecOk ? Math.floor(this.#wallMs() / 1000) : 0;
     const kind = classify(reply, q, wallSeconds);

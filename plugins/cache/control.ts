@@ -15,6 +15,7 @@ import {
   slabBytes,
   slabGeometry,
 } from '../../core/plugin.js';
+import { OUTAGE_CELLS } from '../negative/outage.js';
 import { ZONE_CELLS } from '../negative/zone-limit.js';
 import { CACHE_HELP, CacheCommands } from './commands.js';
 import { HalfMetrics } from './half-metrics.js';
@@ -62,6 +63,7 @@ export function allocateCache({ success, denial, sizeBytes }: CacheSizes): Cache
     memory: new SharedArrayBuffer(answerBytes + slabBytes(denials)),
     success: answers,
     denial: denials,
+    outageCells: allocateCells(OUTAGE_CELLS),
     zoneCells: allocateCells(ZONE_CELLS),
     seed: [randomInt(2 ** 32), randomInt(2 ** 32)],
   };

@@ -5,6 +5,7 @@ import type { Packet } from 'dns-packet';
 import { DnsError, Ede, type ErrorCode, type Query } from '../../core/plugin.js';
 import { replyFrom } from '../../core/testing.js';
 import {
+  a,
   addressOf,
   CacheBench,
   edesOf,
@@ -74,6 +75,38 @@ test('negative: a success, and a time of rest, begin anew', async () => {
   // Kept four seconds, remembered for four more.
   b.advance(8);
   assert.deepEqual(await askedAt(b, [0, 0.9, 1]), [7, 7, 8]);
+});
+
+test('negative: failures of an outage are not kept longer than it', async () => {
+  const b = new CacheBench('cache', withNegative());
+  b.says = (q) => q.replyError(FAILURE);
+  await askedAt(b, [0, 1, 3, 7, 15]);
+  b.advance(16);
+  assert.equal(b.asked, 5);
+  await b.ask();
+  assert.equal(b.asked, 6);
+  // Kept for 32 seconds from now; but then there is an answer to something else.
+  b.advance(1);
+  b.says = (q) => ({ answers: [a(q.qname, 60)] });
+  await b.ask('www.example.net');
+  assert.equal((await b.ask()).rcode, 'NOERROR');
+});
+
+test('negative: a name that nobody can resolve is no outage, nor one that is denied', async () => {
+  const b = new CacheBench('cache', withNegative());
+  for (const says of [
+    (q: Query) => q.replyError(FAILURE),
+    () => ({ flags: SERVFAIL }),
+  ] as CacheBench['says'][]) {
+    b.says = says;
+    for (const type of ['A', 'AAAA', 'HTTPS']) await b.ask('www.example.org', type);
+    b.says = (q) => ({ answers: [a(q.qname, 60)] });
+    await b.ask('www.example.net');
+    b.asked = 0;
+    assert.equal((await b.ask('www.example.org')).rcode, 'SERVFAIL');
+    assert.equal(b.asked, 0);
+    b.advance(61);
+  }
 });
 
 test('negative: failures are kept by question, and by what is asked behind', async () => {

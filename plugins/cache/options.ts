@@ -11,6 +11,8 @@ export interface CacheMemory {
   readonly denial: SlabGeometry;
   /** Of the limit for each zone: see plugins/negative/zone-limit.ts. */
   readonly zoneCells: Int32Array;
+  /** Of outages: see plugins/negative/outage.ts. */
+  readonly outageCells: Int32Array;
   /** Of the hash: random, the same in all workers. */
   readonly seed: readonly [number, number];
 }
