@@ -13,6 +13,7 @@ export const ORDER: readonly { readonly name: string; readonly why: string }[] =
   { name: 'prometheus', why: 'in front of all that can answer, so that every reply is counted' },
   { name: 'errors', why: 'behind prometheus and in front of all that can fail' },
   { name: 'log', why: 'behind errors, as in CoreDNS; sees replies from the cache as well' },
+  { name: 'ecs', why: 'in front of cache: which answers are whose depends on it' },
   { name: 'cache', why: 'in front of all that costs time' },
   { name: 'negative', why: 'part of cache: no step of the chain' },
   { name: 'dedupe', why: 'behind cache: only misses are worth joining; in front of forward' },
