@@ -67,6 +67,7 @@ Commands to the running server; -json prints one JSON object a line:
   cache get NAME [TYPE]                     the records kept for a name
   cache flush [--subtree] NAME [TYPE]       drop what is kept for a name, or below it
   cache stats                               entries, memory, hits and misses
+  upstreams                                 state, speed and share of every upstream
   commands                                  every command that the server understands
 
   -conf FILE      configuration file, "stdin" to read it there (default: Corefile, or

@@ -12,7 +12,7 @@ import { MAX_UPSTREAMS } from './policy.js';
 
 /**
  * Cells of one upstream: whose it is (hash of its address), failed probes in a row, suspected since, who probes, without EDNS until; why it is suspected,
- * whether that was logged and when last; error replies in a row.
+ * whether that was logged and when last; error replies in a row; what it is called.
  */
 const KEY = 0;
 const FAILS = 1;
@@ -23,8 +23,11 @@ const CAUSE = 5;
 const IS_LOGGED = 6;
 const LOGGED_AT = 7;
 const STREAK = 8;
+const TEXT = 9;
+/** Length and as many bytes of a name: the longest address with scheme, interface and port is 80. */
+const TEXT_CELLS = 24;
 /** Behind them, how fast it is: over UDP, then over connections. */
-const DATAGRAMS = 9;
+const DATAGRAMS = TEXT + TEXT_CELLS;
 const STREAMS = DATAGRAMS + LATENCY_CELLS;
 const WIDTH = STREAMS + LATENCY_CELLS;
 
@@ -47,13 +50,49 @@ export class HealthCells {
   /** This worker's mark as prober. */
   readonly #owner: number;
 
-  /** Takes the place that holds `key`, or the first free one; there are as many places as there can be upstreams. */
-  constructor(cells: Int32Array, key: string, worker: number) {
+  private constructor(cells: Int32Array, at: number, owner: number) {
     this.#cells = cells;
-    this.#owner = worker + 1;
-    let at = 0;
-    while (!claimCell(cells, at + KEY, hashOf(key))) at += WIDTH;
     this.#at = at;
+    this.#owner = owner;
+  }
+
+  /** The place of the upstream called `text`, for `worker`; there are as many places as there can be upstreams. */
+  static of(cells: Int32Array, text: string, worker: number): HealthCells {
+    let at = 0;
+    while (!claimCell(cells, at + KEY, hashOf(text))) at += WIDTH;
+    const place = new HealthCells(cells, at, worker + 1);
+    place.#name(text);
+    return place;
+  }
+
+  /** Every upstream that has a place, to be looked at. */
+  static all(cells: Int32Array): readonly HealthCells[] {
+    const all: HealthCells[] = [];
+    for (let i = 0; i < MAX_UPSTREAMS; i++) {
+      const place = new HealthCells(cells, i * WIDTH, 0);
+      if (cells[i * WIDTH + KEY] !== 0 && place.text !== '') all.push(place);
+    }
+    return all;
+  }
+
+  /** What the upstream is called; '' as long as nobody said so. */
+  get text(): string {
+    const length = loadCell(this.#cells, this.#at + TEXT);
+    return String.fromCharCode(...this.#textBytes.subarray(0, length));
+  }
+
+  /** Every worker writes the same; the length comes last. */
+  #name(text: string): void {
+    const bytes = this.#textBytes;
+    const length = Math.min(text.length, bytes.length);
+    for (let i = 0; i < length; i++) bytes[i] = text.charCodeAt(i);
+    storeCell(this.#cells, this.#at + TEXT, length);
+  }
+
+  get #textBytes(): Uint8Array {
+    const { buffer, byteOffset, BYTES_PER_ELEMENT } = this.#cells;
+    const first = byteOffset + (this.#at + TEXT + 1) * BYTES_PER_ELEMENT;
+    return new Uint8Array(buffer, first, (TEXT_CELLS - 1) * BYTES_PER_ELEMENT);
   }
 
   /** Where the cells of its `Latency` begin. */

@@ -29,7 +29,7 @@ import type { Latency } from './latency.js';
 const PROBE_TIMEOUT_MS = 1000;
 
 /** How long an upstream that is not probed stays suspected. The first error reply after that makes it suspected again. */
-const HOLD_MS = 10_000;
+export const HOLD_MS = 10_000;
 
 /** Replies in a row with rcodes such as SERVFAIL or REFUSED that make an upstream suspected; fewer may be the fault of a name. */
 const STREAK_LIMIT = 5;
@@ -37,7 +37,8 @@ const STREAK_LIMIT = 5;
 /** Longest pause between probes of an upstream that is down, so that it is found within seconds of its return. */
 const MAX_PAUSE_MS = 5000;
 
-const CAUSES: Readonly<Record<Cause, string>> = {
+/** In words. */
+export const CAUSES: Readonly<Record<Cause, string>> = {
   [Cause.NONE]: '',
   [Cause.TIMEOUT]: 'timed out',
   [Cause.NETWORK]: 'not reachable',

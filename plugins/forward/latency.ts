@@ -149,8 +149,9 @@ export class Latency {
     return Math.max(rttMs, silentMs) + errors * penaltyMs;
   }
 
-  /** How long ago any worker asked it last. */
+  /** How long ago any worker asked it last; Infinity when nobody did. */
   get unaskedMs(): number {
+    if (this.#cells[this.#at + SENT] === 0) return Number.POSITIVE_INFINITY;
     return ((this.#clock.nowMs | 0) - (this.#cells[this.#at + SENT_AT] as number)) | 0;
   }
 
@@ -203,6 +204,18 @@ export function summarize(cells: Int32Array, at: number): LatencySummary {
     p95Ms: percentile(cells, at, 0.95),
     errorShare: (cells[at + ERRORS] as number) / ONE,
   };
+}
+
+/** What is worth keeping of the numbers at `at`: the times are another process's, and what is under way was never answered. */
+export function keptLatency(cells: Int32Array, at: number): readonly number[] {
+  return Array.from(cells.subarray(at, at + LATENCY_CELLS), (cell, i) =>
+    i === ANSWERED_AT || i === SENT_AT || i === SENT || i === FAILED ? 0 : cell,
+  );
+}
+
+/** Takes what `keptLatency` gave; a list of another length is left alone. */
+export function takeLatency(cells: Int32Array, at: number, kept: readonly number[]): void {
+  if (kept.length === LATENCY_CELLS && kept.every(Number.isInteger)) cells.set(kept, at);
 }
 
 /** Upper bound in ms of the bucket that holds this share of the replies, 0 without any. */

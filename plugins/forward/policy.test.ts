@@ -21,7 +21,7 @@ function rig(...weights: number[]): Rig {
   const clock = new FakeClock();
   const cells = allocateHealth(1);
   const latencies = weights.map((_, i) => {
-    return new Latency(cells, new HealthCells(cells, `192.0.2.${i}:53`, 0).latencyAt(false), clock);
+    return new Latency(cells, HealthCells.of(cells, `192.0.2.${i}:53`, 0).latencyAt(false), clock);
   });
   const upstreams = weights.map((weight, i) => ({
     weight,

@@ -40,6 +40,7 @@ const DEFAULTS = {
   parallel: 1,
   hedge: undefined,
   log_disagreements: false,
+  persist: undefined,
 };
 
 test('forward syntax: defaults', () => {
@@ -88,6 +89,8 @@ const properties = [
   ['parallel 3', { parallel: 3 }],
   ['hedge 2.5', { hedge: 2.5 }],
   ['log_disagreements', { log_disagreements: true }],
+  ['persist /var/tmp/upstreams', { persist: ['/var/tmp/upstreams', 300_000] }],
+  ['persist /var/tmp/upstreams 0', { persist: ['/var/tmp/upstreams', 0] }],
   ['doh_method get', { doh_method: 'GET' }],
 ] as const;
 
@@ -153,6 +156,10 @@ const WANT_TARGET =
   'want IP[:PORT], tls://IP[%SERVERNAME][:PORT], https://IP[:PORT], a host name or a resolv.conf file';
 
 const errors = [
+  [
+    'forward . 192.0.2.1 {\npersist a 10ms\n}',
+    '2: forward: "10ms" is out of range, want 0 or 1s..24h',
+  ],
   ['forward', '1: forward: missing argument FROM, want a zone name or network'],
   ['forward .', '1: forward: missing argument TO, want an upstream'],
   [

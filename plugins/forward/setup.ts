@@ -1,5 +1,6 @@
 // The *forward* directive: every occurrence is a step of its own, in written order.
 import { createTlsContext, definePlugin, type Services } from '../../core/plugin.js';
+import { ForwardControl } from './control.js';
 import { Forward, type ForwardOptions } from './forward.js';
 import { type Published, publish } from './publish.js';
 import { type ForwardConfig, forwardSyntax, hedgeShare, rcodeMask } from './syntax.js';
@@ -12,9 +13,7 @@ export default definePlugin({
     const published = publishedOf(config, services);
     return new Forward(published.targets, optionsOf(config, published), services);
   },
-  control(config, services) {
-    return { published: publish(config, services.workers) };
-  },
+  control: (config, services) => new ForwardControl(config, services),
 });
 
 function publishedOf(config: ForwardConfig, services: Services): Published {

@@ -6,12 +6,14 @@ import {
   custom,
   directive,
   duration,
+  file,
   flag,
   integer,
   ip,
   NameError,
   number,
   oneOf,
+  parseDuration,
   parseName,
   Rcode,
   rcodeFromName,
@@ -39,6 +41,11 @@ const MAX_PARALLEL = 4;
 
 /** Percent of queries that may go to a second upstream as well, with the policy that chooses by speed; the others say who is asked. */
 const FASTEST_HEDGE = 5;
+
+/** How often what was learned is written, unless told otherwise. */
+const PERSIST_MS = 300_000;
+const MIN_PERSIST_MS = 1000;
+const MAX_PERSIST_MS = 86_400_000;
 
 /** Paths of PEM files. */
 export interface TlsFiles {
@@ -86,6 +93,10 @@ export const forwardSyntax = directive({
     parallel: integer({ min: 1, max: MAX_PARALLEL }).or(1),
     hedge: number({ min: 0, max: 100 }).optional(),
     log_disagreements: flag(),
+    persist: tuple(
+      file().named('PATH'),
+      value(parseInterval, 'a duration such as 5m').or(PERSIST_MS).named('INTERVAL'),
+    ).optional(),
     doh_method: oneOf('POST', 'GET').or('POST'),
   },
   check: (config) => {
@@ -175,6 +186,14 @@ function parseTlsFiles(args: readonly ConfigToken[], context: SyntaxContext): Tl
   const [first, second, third] = paths;
   if (paths.length === 1) return { cert: undefined, key: undefined, ca: first };
   return { cert: first, key: second, ca: third };
+}
+
+/** 0, for at the stop alone, or an interval. */
+function parseInterval(text: string): number {
+  const ms = text === '0' ? 0 : parseDuration(text);
+  if (ms === undefined) throw new ValueError('want one such as 5m', 'is not a duration');
+  if (ms === 0 || (ms >= MIN_PERSIST_MS && ms <= MAX_PERSIST_MS)) return ms;
+  throw new ValueError('want 0 or 1s..24h', 'is out of range');
 }
 
 function parseServername(text: string): string {

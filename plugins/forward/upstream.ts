@@ -77,7 +77,7 @@ export class Upstream implements Candidate {
     const { clock, metrics, log, worker } = services;
     const onError = (error: Error): void => this.#logOnce(log, error);
     this.#carriers = createCarriers(target, options, services, exchanges, receiveBatch, onError);
-    const cells = new HealthCells(options.cells, this.text, worker);
+    const cells = HealthCells.of(options.cells, this.text, worker);
     this.#datagrams = new Latency(options.cells, cells.latencyAt(false), clock);
     this.#streams = new Latency(options.cells, cells.latencyAt(true), clock);
     const failures = metrics.counter(

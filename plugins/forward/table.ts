@@ -1,0 +1,132 @@
+// `heimdall upstreams`: what is known of each upstream, as rows.
+import { CommandError, type ControlServices, METRIC_SOURCE, type Row } from '../../core/plugin.js';
+import { CAUSES, HOLD_MS, type State } from './health.js';
+import { Cause, HealthCells } from './health-cells.js';
+import { type LatencySummary, summarize } from './latency.js';
+
+export const UPSTREAMS_HELP =
+  'what is known of the upstreams: state, speed, share of queries, errors';
+
+const HITS = 'proxy_conn_cache_hits_total';
+const MISSES = 'proxy_conn_cache_misses_total';
+
+/** How an upstream is asked, by how it is called. */
+const TRANSPORTS = [
+  { prefix: 'tls://', proto: 'tcp-tls' },
+  { prefix: 'https://', proto: 'https' },
+] as const;
+
+interface Line {
+  readonly place: HealthCells;
+  readonly text: string;
+  /** Without scheme, as metrics have it. */
+  readonly to: string;
+  readonly proto: string;
+  readonly latency: LatencySummary;
+}
+
+export class UpstreamTable {
+  readonly #cells: Int32Array;
+  readonly #zones: string;
+  readonly #maxFails: number;
+  readonly #services: ControlServices;
+
+  /** `zones` are those that the *forward* is for. */
+  constructor(
+    cells: Int32Array,
+    zones: readonly string[],
+    maxFails: number,
+    services: ControlServices,
+  ) {
+    this.#cells = cells;
+    this.#zones = zones.join(',');
+    this.#maxFails = maxFails;
+    this.#services = services;
+  }
+
+  /** A row for each upstream and transport that was used. */
+  readonly run = (args: readonly string[]): readonly Row[] => {
+    if (args.length > 0) throw new CommandError('upstreams takes no arguments');
+    const lines = HealthCells.all(this.#cells).flatMap((place) => linesOf(this.#cells, place));
+    const sent = lines.reduce((sum, { latency }) => sum + latency.sent, 0);
+    const opened = this.#opened();
+    return lines.map((line) => this.#row(line, sent, opened));
+  };
+
+  #row({ place, text, to, proto, latency }: Line, sent: number, opened: Opened): Row {
+    const state = this.#stateOf(place);
+    return {
+      zones: this.#zones,
+      upstream: text,
+      transport: proto,
+      state,
+      rtt_ms: rounded(latency.srttMs),
+      p50_ms: rounded(latency.p50Ms),
+      p95_ms: rounded(latency.p95Ms),
+      share_percent: percent(latency.sent, sent),
+      sent: latency.sent,
+      failed: latency.failed,
+      errors_percent: rounded(100 * latency.errorShare),
+      reused_percent: opened(to, proto),
+      why: state === 'trusted' ? '' : whyOf(place, this.#services.clock.nowMs),
+    };
+  }
+
+  #stateOf(place: HealthCells): State {
+    if (this.#maxFails > 0 && place.fails > this.#maxFails) return 'down';
+    if (place.suspectSince === 0) return 'trusted';
+    // Whoever asks it next finds that the time is over.
+    const isHeld = this.#maxFails === 0 || place.cause === Cause.ERRORS;
+    return isHeld && agoMs(place, this.#services.clock.nowMs) >= HOLD_MS ? 'trusted' : 'suspected';
+  }
+
+  /** Of all messages to an upstream, how many found a socket or connection open. */
+  #opened(): Opened {
+    const counts = new Map<string, number>();
+    for (const { name, samples } of this.#services.get(METRIC_SOURCE).families()) {
+      if (name !== HITS && name !== MISSES) continue;
+      for (const { labels, values } of samples) {
+        counts.set(`${name} ${labels.to} ${labels.proto}`, values[0] ?? 0);
+      }
+    }
+    return (to, proto) => {
+      const hits = counts.get(`${HITS} ${to} ${proto}`) ?? 0;
+      return percent(hits, hits + (counts.get(`${MISSES} ${to} ${proto}`) ?? 0));
+    };
+  }
+}
+
+type Opened = (to: string, proto: string) => number | null;
+
+function linesOf(cells: Int32Array, place: HealthCells): readonly Line[] {
+  const { text } = place;
+  const encrypted = TRANSPORTS.find(({ prefix }) => text.startsWith(prefix));
+  const streams = summarize(cells, place.latencyAt(true));
+  if (encrypted !== undefined) {
+    const { prefix, proto } = encrypted;
+    return [{ place, text, to: text.slice(prefix.length), proto, latency: streams }];
+  }
+  const datagrams = summarize(cells, place.latencyAt(false));
+  const udp = { place, text, to: text, proto: 'udp', latency: datagrams };
+  const tcp = { place, text, to: text, proto: 'tcp', latency: streams };
+  if (streams.sent === 0) return [udp];
+  return datagrams.sent === 0 ? [tcp] : [udp, tcp];
+}
+
+function whyOf(place: HealthCells, nowMs: number): string {
+  const seconds = Math.round(agoMs(place, nowMs) / 1000);
+  const probes = place.fails === 0 ? '' : `, ${place.fails} probes failed`;
+  return `${CAUSES[place.cause]} ${seconds} s ago${probes}`;
+}
+
+function agoMs(place: HealthCells, nowMs: number): number {
+  return ((nowMs | 0) - place.suspectSince) | 0;
+}
+
+function percent(part: number, whole: number): number | null {
+  return whole === 0 ? null : rounded((100 * part) / whole);
+}
+
+function rounded(n: number): number {
+  return Math.round(n * 100) / 100;
+}
