@@ -33,6 +33,7 @@ export type {
   Responder,
   SecureEndpoint,
 } from './container/process.js';
+export type { Signal } from './container/signal.js';
 export {
   COMMANDS,
   ENDPOINTS,
@@ -40,6 +41,7 @@ export {
   PROCESS,
   SOCKETS,
   TIMERS,
+  UPSTREAM_CHANGES,
 } from './container/tokens.js';
 export type { SnapshotLoad, SnapshotSection } from './control/snapshot-file.js';
 export {

@@ -57,6 +57,12 @@ export const ERRORS = {
     ede: Ede.INVALID_DATA,
     edeText: 'upstream sent an unusable message',
   },
+  ERR_UPSTREAM_LOOP: {
+    text: 'forwarding loop',
+    rcode: Rcode.SERVFAIL,
+    ede: Ede.NO_REACHABLE_AUTHORITY,
+    edeText: 'forwarding loop',
+  },
   ERR_NO_UPSTREAM: {
     text: 'no healthy upstream',
     rcode: Rcode.SERVFAIL,

@@ -17,7 +17,8 @@ import { Slice } from '../metrics/slice.js';
 import type { Commands } from './commands.js';
 import type { Endpoints, ProcessState } from './process.js';
 import { resolve } from './resolve.js';
-import { COMMANDS, ENDPOINTS, METRIC_SOURCE, PROCESS } from './tokens.js';
+import { createSignal } from './signal.js';
+import { COMMANDS, ENDPOINTS, METRIC_SOURCE, PROCESS, UPSTREAM_CHANGES } from './tokens.js';
 import { instanceCachingFactory, root } from './tsyringe.js';
 
 const CLOCK = token<Clock>('Clock');
@@ -58,6 +59,9 @@ export function composeMain(parts: MainParts): ComposedMain {
   provide(REGISTRY, () => new MetricRegistry());
   provide(METRIC_SOURCE, (c) => resolve(c, REGISTRY));
   provide(ENDPOINTS, () => parts.makeEndpoints());
+  provide(UPSTREAM_CHANGES, () =>
+    createSignal((error) => parts.loggerFor('').error(`fault after a change: ${String(error)}`)),
+  );
   provide(THREAD_METRICS, (c) => {
     const thread = resolve(c, REGISTRY).addThread();
     return threadMetrics(new Slice((note) => thread.take(note)), parts.loggerFor(''));

@@ -15,6 +15,8 @@ export interface ProcessState {
    * run or does not answer.
    */
   notReady(): Promise<readonly string[] | undefined>;
+  /** Stops the process with exit code 1 because it can do no good; `reason` is its last line. */
+  fail(reason: string): void;
 }
 
 /** What an HTTP endpoint says. */

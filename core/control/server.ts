@@ -53,6 +53,11 @@ export class Server {
   #isStopping = false;
   #isDebug = false;
   #stopped: Promise<void> | undefined;
+  #fail: (reason: string) => void = () => {};
+  /** Resolves with the reason when a control part finds that the process can do no good. */
+  readonly failed = new Promise<string>((resolve) => {
+    this.#fail = resolve;
+  });
 
   /** `handles` are the workers, already loading. */
   constructor(
@@ -200,6 +205,7 @@ export class Server {
         return isStopping();
       },
       notReady: async () => (await this.#supervisor.notReady())?.[block],
+      fail: (reason) => this.#fail(reason),
     };
   }
 }

@@ -53,7 +53,7 @@ class Fixture {
     tokens: [
       [ENDPOINTS, this.endpoints],
       [METRIC_SOURCE, { families: () => families }],
-      [PROCESS, { version: '1.2.3', isStopping: false, notReady: async () => [] }],
+      [PROCESS, { version: '1.2.3', isStopping: false, notReady: async () => [], fail: () => {} }],
     ],
   });
   readonly #t: TestContext;

@@ -30,6 +30,7 @@ async function start(t: TestContext, ...blocks: Block[]): Promise<() => Promise<
       get isStopping() {
         return each.state.isStopping;
       },
+      fail: () => {},
       notReady: async () => {
         each.asked++;
         return each.state.waiting;

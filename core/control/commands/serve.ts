@@ -34,7 +34,12 @@ export async function serve(command: ServeCommand, terminal: Terminal): Promise<
     };
     handleSignals({ log, stop, quit });
   });
-  const code = await Promise.race([stopped, start()]);
+  const failed = server.failed.then(async (reason) => {
+    terminal.complain(`heimdall: ${reason}\n`);
+    await server.stop();
+    return EXIT_NO_START;
+  });
+  const code = await Promise.race([stopped, start(), failed]);
   removePidFile();
   await output.close();
   return code;
