@@ -10,14 +10,20 @@ export interface Door {
   readonly port: number;
 }
 
+/** Where a listener on all addresses is reached from this machine. */
+const LOOPBACK: ReadonlyMap<string, string> = new Map([
+  ['', '127.0.0.1'],
+  ['0.0.0.0', '127.0.0.1'],
+  ['::', '::1'],
+]);
+
 /** The door behind a listener as metrics write it, `dns://:53` or `dns://[::1]:53`; undefined for one that is not plain DNS. */
 export function doorOf(listener: string): Door | undefined {
   const match = /^dns:\/\/(?:\[(.+)\]|([^[\]]*)):(\d+)$/.exec(listener);
   if (match === null) return undefined;
   const [, six, four = '', port] = match;
   const address = six ?? four;
-  const any = address === '' || address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : '';
-  return { address: any === '' ? address : any, port: Number(port) };
+  return { address: LOOPBACK.get(address) ?? address, port: Number(port) };
 }
 
 /** A name below `zone`, in wire form: 128 random bits, which nobody asks for by chance. */
