@@ -109,7 +109,17 @@ const cases: readonly Case[] = [
   { name: 'NXDOMAIN without SOA', packet: { flags: NXDOMAIN }, want: 'PASSING' },
   {
     name: 'NXDOMAIN with an answer',
+    packet: { flags: NXDOMAIN, answers: [a('example.org', 300)], authorities: [SOA] },
+    want: 'PASSING',
+  },
+  {
+    name: 'an alias of a name that does not exist',
     packet: { flags: NXDOMAIN, answers: [cname('example.org', 300, 'b')], authorities: [SOA] },
+    want: 'DENIAL',
+  },
+  {
+    name: 'NXDOMAIN with an alias of something else',
+    packet: { flags: NXDOMAIN, answers: [cname('b', 300, 'c')], authorities: [SOA] },
     want: 'PASSING',
   },
   { name: 'SERVFAIL', packet: { flags: SERVFAIL }, want: 'FAILURE' },

@@ -13,7 +13,7 @@ import {
 export const Kind = {
   /** Tells nothing about the name: truncated, malformed, an error, for another question. */
   UNUSABLE: 0,
-  /** Good for this client but not to be kept: a denial without SOA, an alias that leads nowhere. */
+  /** Good for this client but not to be kept: a denial without SOA, an alias that leads nowhere, NXDOMAIN with an answer. */
   PASSING: 1,
   /** NOERROR with records of the type asked for. */
   ANSWER: 2,
@@ -57,7 +57,8 @@ function kindOf(reply: Reply, q: Query, layout: Layout, wallSeconds: number): Ki
       if (isAnswered(wire, q, layout)) return Kind.ANSWER;
       return hasSoa ? Kind.DENIAL : Kind.PASSING;
     case Rcode.NXDOMAIN:
-      return hasSoa && layout.answers === 0 ? Kind.DENIAL : Kind.PASSING;
+      if (!hasSoa) return Kind.PASSING;
+      return layout.answers === 0 || isAlias(wire, q, layout) ? Kind.DENIAL : Kind.PASSING;
     case Rcode.SERVFAIL:
     case Rcode.NOTIMP:
     case Rcode.REFUSED:
@@ -141,6 +142,22 @@ function isAnswered(wire: Uint8Array, q: Query, layout: Layout): boolean {
     name = target;
   }
   return false;
+}
+
+/** Whether the answer section has aliases alone, the first of them of the question name: the last one leads to the name that is denied (RFC 6604). */
+function isAlias(wire: Uint8Array, q: Query, layout: Layout): boolean {
+  if (q.qtype === RRType.CNAME) return false;
+  let isOfName = false;
+  for (let i = 0; i < layout.answers; i++) {
+    const at = layout.types[i] as number;
+    const type = typeAt(wire, at);
+    if (type === RRType.CNAME) {
+      isOfName ||= equalNames(wire, layout.owners[i] as number, wire, QNAME_OFFSET);
+    } else if (type !== RRType.DNAME && type !== RRType.RRSIG) {
+      return false;
+    }
+  }
+  return isOfName;
 }
 
 function recordEnd(layout: Layout, i: number): number {

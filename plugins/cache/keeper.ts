@@ -82,7 +82,9 @@ export class Keeper {
     const network = q.ecsFamily === EcsFamily.NONE ? FOR_ALL : this.#tie(reply, q, kind);
     const lifetime = kind === Kind.FAILURE ? this.#failureTicks(now) : ticksOfSeconds(builder.ttl);
     if (lifetime > 0 && !reply.isShared) {
-      const isName = kind === Kind.DENIAL && reply.rcode === Rcode.NXDOMAIN;
+      // Behind an alias it is another name that does not exist.
+      const isName =
+        kind === Kind.DENIAL && reply.rcode === Rcode.NXDOMAIN && reply.layout.answers === 0;
       if (isName && network === FOR_ALL) this.#storeName(q, lifetime, now);
       else this.#store(this.#key, q, kind, network, lifetime, now);
     }

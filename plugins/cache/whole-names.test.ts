@@ -8,6 +8,7 @@ import {
   a,
   addressOf,
   CacheBench,
+  cname,
   edesOf,
   NXDOMAIN,
   opt,
@@ -117,6 +118,24 @@ test('cache: NXDOMAIN ends the answer of the type that was asked for, and is end
   assert.equal(b.asked, 3);
   await b.ask('x.example.org', 'TXT');
   assert.equal(b.asked, 4);
+});
+
+test('cache: an alias of a name that does not exist is kept for its type, and denies nothing else', async () => {
+  const b = new CacheBench('cache', withNegative('negative {\n cut on\n}'));
+  b.says = () => ({
+    flags: NXDOMAIN,
+    answers: [cname('x.example.org', 30, 'gone.example.net')],
+    authorities: [soa('example.net', 60, 60)],
+  });
+  await b.ask('x.example.org');
+  b.advance(10);
+  const reply = await b.ask('x.example.org');
+  assert.equal(reply.rcode, 'NXDOMAIN');
+  assert.deepEqual([ttlsOf(reply), ttlsOf(reply, 'authorities')], [[20], [50]]);
+  assert.equal(b.asked, 1);
+  b.says = (q) => ({ answers: [a(q.qname, 60)] });
+  assert.equal((await b.ask('a.x.example.org')).rcode, 'NOERROR');
+  assert.equal((await b.ask('x.example.org', 'MX')).rcode, 'NOERROR');
 });
 
 test('negative: a validated NXDOMAIN denies the names below it, with what is left of its time', async () => {
