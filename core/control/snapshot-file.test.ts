@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -159,6 +160,19 @@ test('snapshot: another version is ignored and named', async (t) => {
   const { path, bytes } = await sample(t);
   bytes.writeUInt32LE(2, 8);
   assert.equal(await loadOf(path, bytes), 'it has version 2, want 1');
+});
+
+test('snapshot: one that others may write to is not believed', async (t) => {
+  const { path } = await sample(t);
+  const refused = { outcome: 'ignored', reason: 'others may write to it' };
+  chmodSync(path, 0o620);
+  assert.deepEqual(await loadSnapshot(path, [], unexpected), refused);
+  chmodSync(path, 0o602);
+  assert.deepEqual(await loadSnapshot(path, [], unexpected), refused);
+  chmodSync(path, 0o600);
+  if (process.getuid?.() !== 0) return;
+  chownSync(path, 12345, 12345);
+  assert.deepEqual(await loadSnapshot(path, [], unexpected), refused);
 });
 
 test('snapshot: no file is nothing to speak of, an unreadable one is', async (t) => {

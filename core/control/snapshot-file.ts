@@ -104,7 +104,9 @@ export async function loadSnapshot(
     return { outcome: 'ignored', reason: reasonOf(error) };
   }
   try {
-    const { size } = await file.stat();
+    const { size, uid, mode } = await file.stat();
+    // What is in it is believed: nobody else may have put it there.
+    if (isOthers(uid) || (mode & 0o022) !== 0) throw new BadSnapshot('others may write to it');
     const { parts, writtenMs } = await readTable(file, size);
     if (writtenMs > wallMs + CLOCK_STEP_MS) throw new BadSnapshot('it is from the future');
     for (const part of parts) await verify(file, part);
@@ -119,6 +121,12 @@ export async function loadSnapshot(
   } finally {
     await file.close();
   }
+}
+
+/** Neither this user's nor root's. */
+function isOthers(uid: number): boolean {
+  const own = process.getuid?.();
+  return own !== undefined && uid !== own && uid !== 0;
 }
 
 async function writeAll(
