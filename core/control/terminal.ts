@@ -11,9 +11,12 @@ export interface Terminal {
   print(text: string): void;
   /** To standard error. */
   complain(text: string): void;
+  /** Resolves when what was printed is on its way. A pipe takes it as fast as it is read, and the end of the process would cut it off. */
+  printed(): Promise<void>;
 }
 
 export const TERMINAL: Terminal = {
   print: (text) => void process.stdout.write(text),
   complain: (text) => void process.stderr.write(text),
+  printed: () => new Promise((resolve) => process.stdout.write('', () => resolve())),
 };

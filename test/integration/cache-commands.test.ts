@@ -111,7 +111,7 @@ test('cache commands: clients are answered while all of it is listed and flushed
     const known = new Set(names.map((name) => `${name}.`));
     const listed = await cache('list');
     assert.ok(listed.every(({ name }) => known.has(String(name))));
-    // A worker that is halted while it stores a reply costs others theirs.
+    // A worker that is halted while it stores a reply costs another one its own.
     assert.ok(listed.length > 0.9 * names.length, `${listed.length} entries`);
     const [flush] = await cache('flush', '--subtree', '.');
     assert.ok(Number(flush?.flushed) > 0.9 * names.length, `${flush?.flushed} flushed`);

@@ -77,6 +77,21 @@ test('commands: a plugin answers what it understands, as a table or as JSON', as
   assert.match(list.stdout, /^COMMAND\s+HELP\n(?:.+\n)*say\s+COUNT\n/);
 });
 
+test('commands: of a long answer every row is printed, however slowly it is read', async (t) => {
+  const port = await freePort();
+  const server = await start(t, port);
+  const answer = await Promise.all(
+    ['say', 'say'].map((name) =>
+      runHeimdall([name, '20000', '-control', socketOf(server, port)], server.folder),
+    ),
+  );
+  for (const { code, stdout } of answer) {
+    assert.equal(code, 0);
+    assert.equal(stdout.split('\n').length, 20_002);
+    assert.match(stdout, /20000 {2}row 20000\n$/);
+  }
+});
+
 test('commands: the exit code tells misuse from failure', async (t) => {
   const port = await freePort();
   const server = await start(t, port);

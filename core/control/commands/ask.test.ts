@@ -39,6 +39,7 @@ async function askAt(control: string, isJson = false) {
       complain: (text) => {
         err += text;
       },
+      printed: async () => {},
     },
   );
   return { code, out, err };

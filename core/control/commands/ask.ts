@@ -10,6 +10,9 @@ import { RowPrinter } from './row-printer.js';
 
 type AskCommand = Extract<Command, { kind: 'ask' }>;
 
+/** Rows printed before the reader is waited for. */
+const ROWS_AT_ONCE = 256;
+
 /** No server, or one that could not do it. */
 const EXIT_FAILED = 1;
 
@@ -29,9 +32,11 @@ export async function ask(command: AskCommand, terminal: Terminal): Promise<numb
     return EXIT_FAILED;
   }
   const rows = new RowPrinter((text) => terminal.print(text));
-  const print = (row: Row): void => {
+  let count = 0;
+  const print = async (row: Row): Promise<void> => {
     if (command.isJson) terminal.print(`${JSON.stringify(row)}\n`);
     else rows.add(row);
+    if (++count % ROWS_AT_ONCE === 0) await terminal.printed();
   };
   try {
     const { status, error = '' } = await exchange(found, command, print);
@@ -65,7 +70,7 @@ async function findServer(command: string): Promise<string | { readonly problem:
 async function exchange(
   path: string,
   { command, args }: AskCommand,
-  print: (row: Row) => void,
+  print: (row: Row) => Promise<void>,
 ): Promise<Line> {
   const socket = connect(path);
   try {
@@ -79,7 +84,7 @@ async function exchange(
     for await (const text of createInterface({ input: socket })) {
       const line = JSON.parse(text) as Line;
       if (line.row === undefined) return line;
-      print(line.row);
+      await print(line.row);
     }
     throw new Error('the server ended the connection before its answer was complete');
   } finally {
