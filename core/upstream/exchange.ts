@@ -39,6 +39,8 @@ export interface Carrier {
   send(x: Exchange): Failure;
   /** Takes the message back: a reply that still comes is dropped. `isTimeout` says that the owner waited its full time. */
   cancel(x: Exchange, isTimeout: boolean): void;
+  /** Opens a connection ahead of the first message, where that is of use. */
+  warm?(): void;
   /** Closes what is open; what is under way fails. */
   close(): void;
 }

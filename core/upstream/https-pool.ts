@@ -1,185 +1,214 @@
-// DNS over HTTPS towards one upstream (RFC 8484), through undici: HTTP/2 where the upstream has it, HTTP/1.1 otherwise. Loaded when first used.
-import { isIP } from 'node:net';
-import { checkServerIdentity } from 'node:tls';
-import type { Dispatcher, Pool } from 'undici';
-import type { Clock, Timers } from '../chain/services.js';
-import type { Endpoint } from '../system/sockets.js';
-import { type Carrier, type Exchange, Failure, Link } from './exchange.js';
+// DNS over HTTPS towards one upstream (RFC 8484), through undici: HTTP/2 where the upstream has it, HTTP/1.1 otherwise.
+//
+// A connection is one client of undici, which is given a socket that is opened here: so that it goes to the address configured while the
+// request names the host, and resumes TLS sessions. undici is loaded when first used.
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { Client } from 'undici';
+import type { Counter } from '../chain/services.js';
+import {
+  type ConnectionCounters,
+  ConnectionPool,
+  type ConnectionPoolOptions,
+  PoolConnection,
+} from './connection-pool.js';
+import { type Exchange, Failure } from './exchange.js';
+import { addPadding, HOP_OPTIONS_BYTES } from './hop-options.js';
+import { Fault, HttpsRequest, type RequestOwner } from './https-request.js';
 import { isReplyTo } from './message.js';
-import type { StreamTls } from './stream-socket.js';
-import type { CarrierCounters } from './udp-pool.js';
+import { openStream, type TlsMemory } from './stream-socket.js';
+import { certifiedName, type StreamTls } from './tls.js';
 
-/** Requests under way: a promise and several objects each, so fewer than elsewhere. */
+/** Requests under way: several objects each, so fewer than elsewhere. */
 const IN_FLIGHT_LIMIT = 1024;
 
-/** Connections to one upstream; HTTP/2 needs one. */
-const CONNECTIONS = 8;
+/** Requests under way on an HTTP/2 connection before another is opened: what most servers allow. */
+const STREAMS = 100;
 
-/** The longest message (RFC 1035 4.2.2). */
-const MAX_MESSAGE_BYTES = 65_535;
+/** Idle connections and slow replies are looked after here. */
+const CLIENT_TIMES = { headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 3_600_000 } as const;
 
-const MEDIA_TYPE = 'application/dns-message';
-const PATH = '/dns-query';
+const ALPN: readonly string[] = ['h2', 'http/1.1'];
 
-export interface HttpsPoolOptions {
-  readonly remote: Endpoint;
-  readonly local: string | undefined;
-  readonly tls: StreamTls;
-  readonly method: 'GET' | 'POST';
-  readonly timers: Timers;
-  readonly clock: Clock;
-  readonly counters: CarrierCounters;
-  /** Connections are closed when nothing was asked for this long. */
-  readonly expireMs: number;
-  /** Connections take no new messages after this; 0 for no limit. */
-  readonly maxAgeMs: number;
-  readonly onError: (error: Error) => void;
+/** What else HTTPS counts. */
+export interface HttpsCounters extends ConnectionCounters {
+  /** Replies of the HTTP server that are no DNS messages. */
+  readonly httpErrors: Counter;
+  /** Replies longer than a message can be. */
+  readonly oversized: Counter;
 }
 
-export class HttpsPool extends Link implements Carrier {
+export interface HttpsPoolOptions extends ConnectionPoolOptions {
+  readonly counters: HttpsCounters;
+  readonly tls: StreamTls;
+  /** Path and, if any, query of the URI; `dns=` is added to it for GET. */
+  readonly path: string;
+  readonly method: 'GET' | 'POST';
+}
+
+class HttpsConnection extends PoolConnection {
+  /** Set when it is made. */
+  socket: Socket | undefined;
+  /** Undefined until undici is loaded. */
+  client: Client | undefined;
+  /** What waits for that. */
+  readonly early: HttpsRequest[] = [];
+  /** What undici waits for while the connection is being opened. */
+  onOpen: (() => void) | undefined;
+}
+
+export class HttpsPool extends ConnectionPool<HttpsConnection> implements RequestOwner {
   readonly #options: HttpsPoolOptions;
-  /** What takes back the request of each exchange under way. */
-  readonly #aborts = new Map<Exchange, AbortController>();
-  #pool: Promise<Pool> | undefined;
-  #openedMs = 0;
-  #idleTimer = 0;
-  #isClosed = false;
+  readonly #requests = new Map<Exchange, HttpsRequest>();
+  readonly #memory: TlsMemory = { session: undefined };
+  readonly #origin: string;
+  /** Requests that undici has, those that nobody waits for any more among them. */
+  #underWay = 0;
 
   constructor(options: HttpsPoolOptions) {
-    super();
+    super(options);
     this.#options = options;
+    const { remote, tls } = options;
+    const host = certifiedName(tls, remote.address);
+    this.#origin = `https://${host.includes(':') ? `[${host}]` : host}:${remote.port}`;
   }
 
-  send(x: Exchange): Failure {
-    if (this.#isClosed) return Failure.NETWORK;
-    if (this.inFlight >= IN_FLIGHT_LIMIT) return Failure.LIMIT;
-    this.#options.timers.cancel(this.#idleTimer);
-    this.#idleTimer = 0;
-    const abort = new AbortController();
-    this.#aborts.set(x, abort);
-    x.carrier = this;
-    this.add(x);
-    // The exchange may be somebody else's when the connection is there: the message is taken along.
-    void this.#run(x, Buffer.from(x.message.subarray(0, x.length)), abort);
+  /** Messages under way. */
+  get inFlight(): number {
+    return this.#requests.size;
+  }
+
+  onReply(request: HttpsRequest, wire: Uint8Array): void {
+    const x = request.exchange as Exchange;
+    const connection = x.link as HttpsConnection;
+    connection.heardMs = this.#now();
+    // Id 0 was sent (RFC 8484 section 4.1), and TLS vouches for the rest.
+    const isReply = wire[0] === 0 && wire[1] === 0 && isReplyTo(x, wire, wire.length);
+    if (isReply) connection.answers++;
+    else this.#options.counters.mismatched.inc();
+    this.settle(connection, x);
+    if (isReply) x.owner?.onAnswer(x, wire, wire.length);
+    else x.owner?.onFailure(x, Failure.ANSWER);
+  }
+
+  onFault(request: HttpsRequest, fault: Fault, text: string): void {
+    const { counters, onError } = this.#options;
+    const x = request.exchange as Exchange;
+    const connection = x.link as HttpsConnection;
+    connection.heardMs = this.#now();
+    connection.answers++;
+    if (fault === Fault.OVERSIZE) counters.oversized.inc();
+    else counters.httpErrors.inc();
+    onError(new Error(text));
+    // What is left of the reply is read and not kept: over HTTP/1.1 the connection can be used again then.
+    request.exchange = null;
+    this.#requests.delete(x);
+    this.settle(connection, x);
+    x.owner?.onFailure(x, Failure.ANSWER);
+  }
+
+  onBreak(request: HttpsRequest, error: Error): void {
+    const x = request.exchange as Exchange;
+    const connection = x.link as HttpsConnection;
+    if ((error as NodeJS.ErrnoException).code !== 'UND_ERR_INFO') {
+      this.broke(connection, error);
+      return;
+    }
+    // Only this one: the upstream ended its stream.
+    this.#options.onError(error);
+    request.exchange = null;
+    this.settle(connection, x);
+    x.owner?.onFailure(x, Failure.NETWORK);
+  }
+
+  onEnd(): void {
+    this.#underWay--;
+  }
+
+  protected override open(place: number, nowMs: number, isAhead: boolean): HttpsConnection {
+    const { remote, local, tls } = this.#options;
+    const connection = new HttpsConnection(place, nowMs, STREAMS, isAhead);
+    const secure = { tls, alpn: ALPN, memory: this.#memory };
+    const socket = openStream(remote, local, secure, () => {
+      connection.isOpen = true;
+      if ((socket as TLSSocket).alpnProtocol !== 'h2') connection.room = 1;
+      connection.onOpen?.();
+    });
+    connection.socket = socket;
+    this.watch(connection, socket);
+    void this.#attach(connection, socket);
+    return connection;
+  }
+
+  protected override put(connection: HttpsConnection, x: Exchange): Failure {
+    if (this.#underWay >= IN_FLIGHT_LIMIT) return Failure.LIMIT;
+    this.#underWay++;
+    const request = new HttpsRequest(x, messageOf(x), this);
+    this.#requests.set(x, request);
+    if (connection.client === undefined) connection.early.push(request);
+    else this.#dispatch(connection.client, request);
     return Failure.NONE;
   }
 
-  cancel(x: Exchange): void {
-    this.#aborts.get(x)?.abort();
-    this.#take(x);
+  protected override withdraw(_connection: HttpsConnection, x: Exchange): void {
+    this.#requests.get(x)?.abort();
+    this.#requests.delete(x);
   }
 
-  close(): void {
-    this.#isClosed = true;
-    this.#options.timers.cancel(this.#idleTimer);
-    while (this.first !== null) {
-      const x = this.first;
-      this.cancel(x);
-      x.owner?.onFailure(x, Failure.NETWORK);
-    }
-    this.#drop();
+  protected override end(connection: HttpsConnection): void {
+    void connection.client?.destroy();
+    connection.socket?.destroySoon();
   }
 
-  async #run(x: Exchange, message: Buffer, abort: AbortController): Promise<void> {
-    const { clock, counters, onError } = this.#options;
-    let reply: Uint8Array | undefined;
-    let failure: Failure = Failure.ANSWER;
-    try {
-      reply = await this.#request(message, abort.signal);
-    } catch (error) {
-      failure = Failure.NETWORK;
-      if (!abort.signal.aborted) onError(error as Error);
-    }
-    clock.refresh?.();
-    if (this.#aborts.get(x) !== abort) return;
-    this.#take(x);
-    // Id 0 was sent (RFC 8484 section 4.1), and TLS vouches for the rest.
-    const isReply = reply !== undefined && reply[0] === 0 && reply[1] === 0;
-    if (reply !== undefined && isReply && isReplyTo(x, reply, reply.length)) {
-      x.owner?.onAnswer(x, reply, reply.length);
-      return;
-    }
-    if (failure === Failure.ANSWER) counters.mismatched.inc();
-    x.owner?.onFailure(x, failure);
+  protected override destroy(connection: HttpsConnection): void {
+    this.#underWay -= connection.early.length;
+    connection.early.length = 0;
+    void connection.client?.destroy();
+    connection.socket?.destroy();
   }
 
-  /** The reply's message, undefined when what came back is none. */
-  async #request(message: Buffer, signal: AbortSignal): Promise<Uint8Array | undefined> {
-    const pool = await this.#connect();
-    const isGet = this.#options.method === 'GET';
-    const response = await pool.request({
-      method: this.#options.method,
-      path: isGet ? `${PATH}?dns=${message.toString('base64url')}` : PATH,
-      headers: isGet ? { accept: MEDIA_TYPE } : { accept: MEDIA_TYPE, 'content-type': MEDIA_TYPE },
-      body: isGet ? null : message,
-      signal,
+  /** Gives the connection to undici. */
+  async #attach(connection: HttpsConnection, socket: Socket): Promise<void> {
+    const undici = await import('undici').catch((error: unknown) => {
+      this.broke(connection, error as Error);
     });
-    const type = String(response.headers['content-type'] ?? '');
-    if (response.statusCode !== 200 || !type.startsWith(MEDIA_TYPE)) {
-      await response.body.dump();
-      return undefined;
-    }
-    return readBody(response);
-  }
-
-  #connect(): Promise<Pool> {
-    const { clock, counters, maxAgeMs } = this.#options;
-    if (maxAgeMs > 0 && clock.nowMs - this.#openedMs >= maxAgeMs) this.#drop();
-    if (this.#pool === undefined) {
-      counters.misses.inc();
-      this.#openedMs = clock.nowMs;
-      this.#pool = this.#open();
-    } else {
-      counters.hits.inc();
-    }
-    return this.#pool;
-  }
-
-  async #open(): Promise<Pool> {
-    const { remote, local, tls } = this.#options;
-    const { Pool } = await import('undici');
-    const host = remote.address.includes(':') ? `[${remote.address}]` : remote.address;
-    const name = tls.servername === '' ? remote.address : tls.servername;
-    return new Pool(`https://${host}:${remote.port}`, {
+    if (undici === undefined || connection.isClosed) return;
+    const client = new undici.Client(this.#origin, {
+      ...CLIENT_TIMES,
       allowH2: true,
-      connections: CONNECTIONS,
-      ...(local !== undefined && { localAddress: local }),
-      connect: {
-        secureContext: tls.context,
-        checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
-        ...(isIP(name) === 0 && { servername: name }),
+      pipelining: STREAMS,
+      connect: (_options, callback) => {
+        connection.onOpen = () => {
+          connection.onOpen = undefined;
+          client.pipelining = connection.room;
+          callback(null, socket as TLSSocket);
+        };
+        if (connection.isOpen) connection.onOpen();
       },
     });
+    connection.client = client;
+    client.on('disconnect', () => this.drop(connection, Failure.NETWORK));
+    for (const request of connection.early) this.#dispatch(client, request);
+    connection.early.length = 0;
   }
 
-  #take(x: Exchange): void {
-    if (!this.#aborts.delete(x)) return;
-    this.remove(x);
-    if (this.inFlight > 0 || this.#isClosed) return;
-    this.#idleTimer = this.#options.timers.start(this.#options.expireMs, this.#expire, 0);
+  #dispatch(client: Client, request: HttpsRequest): void {
+    const { path, method } = this.#options;
+    client.dispatch(request.optionsFor(path, method), request);
   }
 
-  readonly #expire = (): void => {
-    this.#idleTimer = 0;
-    this.#drop();
-  };
-
-  /** Lets the connections go; what is under way on them is finished. */
-  #drop(): void {
-    const pool = this.#pool;
-    this.#pool = undefined;
-    // One that could not be opened has been reported by the request that wanted it.
-    pool?.then((opened) => opened.close()).catch(() => undefined);
+  /** A reply begins with an event of undici's. */
+  #now(): number {
+    const { clock } = this.#options;
+    clock.refresh?.();
+    return clock.nowMs;
   }
 }
 
-async function readBody(response: Dispatcher.ResponseData): Promise<Uint8Array | undefined> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of response.body as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > MAX_MESSAGE_BYTES) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+/** The message as it goes into a request: padded, id 0. */
+function messageOf(x: Exchange): Buffer {
+  const { message, length } = x;
+  const bytes = Buffer.allocUnsafe(length + HOP_OPTIONS_BYTES);
+  bytes.set(message.subarray(0, length));
+  return bytes.subarray(0, x.hasOpt ? addPadding(bytes, 0, length, x.questionEnd) : length);
 }

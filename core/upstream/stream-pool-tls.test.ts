@@ -7,7 +7,7 @@ import { makeCertificate } from '../../test/lib/certificates.js';
 import { needTools } from '../../test/lib/tools.js';
 import { answerStream, rcodeOf, serveStreams, streamRig } from '../testing/streams.js';
 import { Failure } from './exchange.js';
-import { createTlsContext, type StreamTls } from './stream-socket.js';
+import { createTlsContext, type StreamTls } from './tls.js';
 
 const need = { timeout: 30_000, ...needTools('openssl') };
 const made = need.skip === undefined ? await makeCertificate(undefined, '127.0.0.1') : undefined;
@@ -16,6 +16,8 @@ function tlsFor(servername: string, ca = made?.cert): StreamTls {
   return {
     servername,
     context: createTlsContext({ cert: undefined, key: undefined, ca: ca || undefined }),
+    isVerified: true,
+    pins: [],
   };
 }
 

@@ -1,26 +1,8 @@
-// Opens TCP and TLS connections to an upstream: what StreamPool pipelines messages over.
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import {
-  checkServerIdentity,
-  connect as connectTls,
-  createSecureContext,
-  type SecureContext,
-} from 'node:tls';
+// Opens TCP and TLS connections to an upstream.
+import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { Endpoint } from '../system/sockets.js';
-
-/** How to speak TLS with an upstream. */
-export interface StreamTls {
-  /** The name its certificate must be for, sent as SNI too; '' checks for the upstream's address instead. */
-  readonly servername: string;
-  readonly context: SecureContext;
-}
-
-/** PEM texts; without `ca` the authorities Node trusts are. */
-export interface TlsMaterial {
-  readonly cert: string | undefined;
-  readonly key: string | undefined;
-  readonly ca: string | undefined;
-}
+import { pinFault, type StreamTls, secureOptions } from './tls.js';
 
 /** What a pool keeps from one TLS handshake to the next. */
 export interface TlsMemory {
@@ -28,44 +10,51 @@ export interface TlsMemory {
   session: Buffer | undefined;
 }
 
-/** Certificates for any number of connections. TLS is 1.2 or later (RFC 9325 section 3.1.1). Throws on PEM that cannot be read. */
-export function createTlsContext(material: TlsMaterial): SecureContext {
-  return createSecureContext({
-    minVersion: 'TLSv1.2',
-    ...(material.cert !== undefined && { cert: material.cert }),
-    ...(material.key !== undefined && { key: material.key }),
-    ...(material.ca !== undefined && { ca: material.ca }),
-  });
+/** What TLS needs beyond an address. */
+export interface SecureStream {
+  readonly tls: StreamTls;
+  /** Protocols to be spoken over it, the preferred one first. */
+  readonly alpn: readonly string[];
+  readonly memory: TlsMemory;
 }
 
 /**
- * A connection to `remote` that is being opened; what is written is kept until it is. The certificate is verified and ALPN asks for "dot"
- * (RFC 7858 section 3.1). The caller listens to data, end, error and close.
+ * A connection to `remote` that is being opened; what is written is kept until it is. A server that is not the one meant gets nothing of it: the
+ * connection breaks with an error that says why. The caller listens to data, end, error and close; `onOpen` is called when it is open.
  */
 export function openStream(
   remote: Endpoint,
   local: string | undefined,
-  tls: StreamTls | undefined,
-  memory: TlsMemory,
+  secure: SecureStream | undefined,
+  onOpen: () => void,
 ): Socket {
   const to = {
     host: remote.address,
     port: remote.port,
     ...(local !== undefined && { localAddress: local }),
   };
-  if (tls === undefined) return connectTcp({ ...to, noDelay: true });
+  return secure === undefined
+    ? connectTcp({ ...to, noDelay: true }, onOpen)
+    : openTls(to, secure, onOpen);
+}
 
-  const name = tls.servername === '' ? (remote.address.split('%')[0] as string) : tls.servername;
+function openTls(
+  to: { readonly host: string; readonly port: number },
+  { tls, alpn, memory }: SecureStream,
+  onOpen: () => void,
+): TLSSocket {
   const socket = connectTls({
     ...to,
-    secureContext: tls.context,
-    ALPNProtocols: ['dot'],
-    // SNI carries names only (RFC 6066 section 3).
-    servername: isIP(name) === 0 ? name : '',
-    checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
+    ...secureOptions(tls, to.host),
+    ALPNProtocols: [...alpn],
     ...(memory.session !== undefined && { session: memory.session }),
   });
   socket.setNoDelay(true);
+  socket.on('secureConnect', () => {
+    const fault = pinFault(tls, socket);
+    if (fault === undefined) onOpen();
+    else socket.destroy(fault);
+  });
   socket.on('session', (session) => {
     memory.session = session;
   });

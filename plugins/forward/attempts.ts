@@ -121,9 +121,12 @@ export class Attempts implements ExchangeOwner {
     });
   }
 
-  /** Goes on with the probes of the worker that this one replaces. */
-  resumeProbes(): void {
-    for (const upstream of this.#upstreams) upstream.health.start();
+  /** Opens connections ahead of queries, and goes on with the probes of the worker that this one replaces. */
+  begin(): void {
+    for (const upstream of this.#upstreams) {
+      upstream.warm();
+      upstream.health.start();
+    }
   }
 
   /** Closes everything; queries that still wait get an error. */

@@ -3,6 +3,8 @@ import {
   type Batch,
   type Carrier,
   type CarrierCounters,
+  type ConnectionCounters,
+  type Counter,
   type ExchangePool,
   HttpsPool,
   type Metrics,
@@ -13,7 +15,7 @@ import {
   TIMERS,
   UdpPool,
 } from '../../core/plugin.js';
-import { type AddressTarget, addressWithPort, type Scheme } from './targets.js';
+import { type AddressTarget, addressWithPort, pathOf, type Scheme } from './targets.js';
 
 /** How the upstreams of one *forward* are spoken to. */
 export interface CarrierOptions {
@@ -23,8 +25,17 @@ export interface CarrierOptions {
   readonly tlsContext: StreamTls['context'] | undefined;
   /** Name in the certificates of upstreams that do not have their own. */
   readonly servername: string;
+  /** Certificates have to come from an authority of the operator's own. */
+  readonly hasAuthority: boolean;
+  /** SHA-256 of the public keys that upstreams may have, in base64; none for any key. */
+  readonly pins: readonly string[];
+  /** Nothing is verified. */
+  readonly isInsecure: boolean;
+  /** Plain upstreams are asked over TCP only. */
+  readonly forceTcp: boolean;
   readonly dohMethod: 'GET' | 'POST';
   readonly expireMs: number;
+  readonly maxExpireMs: number;
   readonly maxAgeMs: number;
   readonly maxIdle: number;
 }
@@ -52,40 +63,51 @@ export function createCarriers(
   const shared = {
     remote: { address: target.address, port: target.port },
     local: sourceFor(target.address, options.sourceAddress),
-    sockets: services.get(SOCKETS),
     timers: services.get(TIMERS),
     clock,
-    exchanges,
     onError,
   };
+  const { expireMs, maxExpireMs, maxAgeMs, maxIdle } = options;
+  const proto = PROTOCOLS[target.scheme];
   const connected = {
     ...shared,
-    expireMs: options.expireMs,
-    maxAgeMs: options.maxAgeMs,
-    maxIdle: options.maxIdle,
-    counters: countersOf(metrics, to, PROTOCOLS[target.scheme]),
+    expireMs,
+    maxAgeMs,
+    maxIdle,
+    // Plain TCP is for what UDP does not do: opening ahead would be for nothing.
+    keepsWarm: expireMs > 0 && (target.scheme !== 'dns' || options.forceTcp),
+    counters: connectionCountersOf(metrics, to, proto),
   };
+  const messages = { sockets: services.get(SOCKETS), exchanges };
   if (target.scheme === 'dns') {
     const counters = countersOf(metrics, to, 'udp');
     return {
-      udp: new UdpPool({ ...shared, receiveBatch, counters }),
-      stream: new StreamPool({ ...connected, tls: undefined }),
+      udp: new UdpPool({ ...shared, ...messages, receiveBatch, counters }),
+      stream: new StreamPool({ ...connected, ...messages, maxExpireMs, tls: undefined }),
     };
   }
   const tls = tlsFor(target, options);
-  const stream =
-    target.scheme === 'tls'
-      ? new StreamPool({ ...connected, tls })
-      : new HttpsPool({ ...connected, tls, method: options.dohMethod });
+  if (target.scheme === 'tls') {
+    const stream = new StreamPool({ ...connected, ...messages, maxExpireMs, tls });
+    return { udp: undefined, stream };
+  }
+  const stream = new HttpsPool({
+    ...connected,
+    tls,
+    path: pathOf(target),
+    method: options.dohMethod,
+    counters: { ...connected.counters, ...httpCountersOf(metrics, to) },
+  });
   return { udp: undefined, stream };
 }
 
-function tlsFor(target: AddressTarget, { tlsContext, servername }: CarrierOptions): StreamTls {
+function tlsFor(target: AddressTarget, options: CarrierOptions): StreamTls {
+  const { tlsContext, hasAuthority, pins, isInsecure } = options;
   if (tlsContext === undefined) throw new Error('an upstream wants TLS and there is no context');
-  return {
-    context: tlsContext,
-    servername: target.servername === '' ? servername : target.servername,
-  };
+  const servername = target.servername === '' ? options.servername : target.servername;
+  // A pin alone replaces the certificate (RFC 7858 section 4.2); with a name or an authority, both have to hold.
+  const isPinAlone = pins.length > 0 && servername === '' && !hasAuthority;
+  return { context: tlsContext, servername, pins, isVerified: !isPinAlone && !isInsecure };
 }
 
 function sourceFor(address: string, source: string | undefined): string | undefined {
@@ -115,6 +137,39 @@ function countersOf(metrics: Metrics, to: string, proto: string): CarrierCounter
       'unexpected_replies_total',
       'Messages from an upstream that no query waits for, dropped.',
       { to, proto },
+    ),
+  };
+}
+
+function connectionCountersOf(metrics: Metrics, to: string, proto: string): ConnectionCounters {
+  return {
+    ...countersOf(metrics, to, proto),
+    open: metrics.gauge('connections', 'Connections to an upstream, open or being opened.', {
+      to,
+      proto,
+    }),
+    ahead: metrics.counter(
+      'connections_ahead_total',
+      'Connections that were opened before a query wanted them.',
+      { to, proto },
+    ),
+  };
+}
+
+function httpCountersOf(
+  metrics: Metrics,
+  to: string,
+): { readonly httpErrors: Counter; readonly oversized: Counter } {
+  return {
+    httpErrors: metrics.counter(
+      'http_errors_total',
+      'HTTP replies of an upstream that are no DNS messages.',
+      { to },
+    ),
+    oversized: metrics.counter(
+      'oversized_replies_total',
+      'HTTP replies of an upstream that are longer than a DNS message can be.',
+      { to },
     ),
   };
 }

@@ -16,10 +16,12 @@ export class ForwardControl implements Control {
   readonly #health: LearnedHealth;
   readonly #path: string = '';
   readonly #keeper: SnapshotKeeper | undefined;
+  readonly #isInsecure: boolean;
 
   constructor(config: ForwardConfig, services: ControlServices) {
     this.published = publish(config, services.workers);
     this.#services = services;
+    this.#isInsecure = config.tls_insecure;
     const { cells, targets } = this.published;
     this.#health = new LearnedHealth(cells, targets, services);
     if (config.persist !== undefined) {
@@ -38,6 +40,11 @@ export class ForwardControl implements Control {
   }
 
   onStart(): void {
+    if (this.#isInsecure) {
+      this.#services.log.warning(
+        'tls_insecure: certificates of upstreams are not verified, anybody on the way can read and change what they say',
+      );
+    }
     this.#keeper?.start();
   }
 

@@ -68,7 +68,10 @@ for (const [how, servername] of [
     );
     assert.equal(octetOf(await r.ask('www.example.org')), 7);
     const labels = { to: `127.0.0.1:${port}`, proto: 'tcp-tls' };
-    assert.equal(r.services.metrics.value('/proxy_conn_cache_misses_total', labels), 1);
+    const { metrics } = r.services;
+    assert.equal(metrics.value('connections_ahead_total', labels), 1);
+    assert.equal(metrics.value('/proxy_conn_cache_hits_total', labels), 1);
+    assert.equal(metrics.value('connections', labels), 1);
   });
 }
 

@@ -94,7 +94,7 @@ export class Forward implements Handler {
       checkCount(targets.length);
       this.#attempts = new Attempts(targets, this.#options, this.#inFlight, this.#services);
     }
-    this.#attempts.resumeProbes();
+    this.#attempts.begin();
   }
 
   onStop(): void {

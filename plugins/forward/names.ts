@@ -1,6 +1,6 @@
 // Upstreams given by host name: their addresses, looked up once before the first query.
 import { lookup, Resolver } from 'node:dns/promises';
-import { type AddressTarget, type NameTarget, targetText } from './targets.js';
+import { type AddressTarget, type NameTarget, targetText, withPath } from './targets.js';
 import { weighted } from './weights.js';
 
 /** How long a name server gets, and how often it is asked again, before the start fails. */
@@ -35,7 +35,8 @@ async function resolveName(host: NameTarget, servers: readonly string[]): Promis
   // Sorted, so that every worker has the same order.
   return addresses
     .toSorted()
-    .map((address) => weighted({ kind: 'address', scheme, address, port, servername }, host));
+    .map((address): AddressTarget => ({ kind: 'address', scheme, address, port, servername }))
+    .map((target) => withPath(weighted(target, host), host));
 }
 
 async function fromSystem(name: string): Promise<string[]> {

@@ -10,6 +10,9 @@ import forward from './setup.js';
 /** A file that exists. */
 const HERE = join(process.cwd(), 'package.json');
 
+/** The hash of some key. */
+const PIN = 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=';
+
 const PLAIN = { kind: 'address', scheme: 'dns', servername: '' };
 
 /** Every property's default. */
@@ -19,7 +22,7 @@ const DEFAULTS = {
   except: [],
   force_tcp: false,
   prefer_udp: false,
-  expire: 10_000,
+  expire: undefined,
   max_age: 0,
   max_idle_conns: 0,
   max_fails: 2,
@@ -27,6 +30,8 @@ const DEFAULTS = {
   read_timeout: 2000,
   tls: undefined,
   tls_servername: '',
+  tls_pin: [],
+  tls_insecure: false,
   policy: 'fastest',
   health_check: [500, { recursionDesired: true, domain: Uint8Array.of(0) }],
   max_concurrent: 0,
@@ -123,6 +128,29 @@ const targets = [
     { kind: 'address', scheme: 'tls', servername: 'a.b', address: '2001:db8::1', port: 854 },
   ],
   ['https://192.0.2.1', { ...PLAIN, scheme: 'https', address: '192.0.2.1', port: 443 }],
+  [
+    'https://192.0.2.1/other',
+    { ...PLAIN, scheme: 'https', address: '192.0.2.1', port: 443, path: '/other' },
+  ],
+  [
+    'https://192.0.2.1/dns-query{?dns}',
+    { ...PLAIN, scheme: 'https', address: '192.0.2.1', port: 443 },
+  ],
+  [
+    'https://192.0.2.1%a.b:444/q?key=1{&dns}',
+    {
+      kind: 'address',
+      scheme: 'https',
+      servername: 'a.b',
+      address: '192.0.2.1',
+      port: 444,
+      path: '/q?key=1',
+    },
+  ],
+  [
+    'https://dns.example.net/other{?dns}',
+    { kind: 'name', scheme: 'https', name: 'dns.example.net', port: 443, path: '/other' },
+  ],
   ['HTTPS://[2001:db8::1]:4443', { ...PLAIN, scheme: 'https', address: '2001:db8::1', port: 4443 }],
   ['dns.example.net', { kind: 'name', scheme: 'dns', name: 'dns.example.net', port: 53 }],
   [
@@ -137,6 +165,16 @@ for (const [text, want] of targets) {
     assert.deepEqual(parseDirective(forward, `forward . ${text} 192.0.2.1`)[0]?.to[0], want);
   });
 }
+
+test('forward syntax: tls_pin and tls_insecure are for upstreams over TLS', () => {
+  const pins = parseDirective(
+    forward,
+    `forward . https://dns.example.net {\ntls_pin sha256/${PIN}\ntls_pin sha256/${PIN}\n}`,
+  );
+  assert.deepEqual(pins[0]?.tls_pin, [PIN, PIN]);
+  const insecure = parseDirective(forward, 'forward . tls://192.0.2.1 {\ntls_insecure\n}');
+  assert.equal(insecure[0]?.tls_insecure, true);
+});
 
 test('forward syntax: weight=N belongs to the upstream before it', (t) => {
   const folder = tempFolder();
@@ -153,7 +191,7 @@ test('forward syntax: weight=N belongs to the upstream before it', (t) => {
 });
 
 const WANT_TARGET =
-  'want IP[:PORT], tls://IP[%SERVERNAME][:PORT], https://IP[:PORT], a host name or a resolv.conf file';
+  'want IP[:PORT], tls://IP[%SERVERNAME][:PORT], https://IP[%SERVERNAME][:PORT][/PATH], a host name or a resolv.conf file';
 
 const errors = [
   [
@@ -179,8 +217,32 @@ const errors = [
     '1: forward: "quic://192.0.2.1" has a scheme that is not supported, want dns://, tls:// or https://',
   ],
   [
-    'forward . https://192.0.2.1/x',
-    '1: forward: paths are not allowed in HTTPS upstream addresses: "https://192.0.2.1/x", want https://IP[:PORT]',
+    'forward . https://192.0.2.1/',
+    '1: forward: paths are not allowed in HTTPS upstream addresses unless they name something: "https://192.0.2.1/", want /dns-query or another one',
+  ],
+  [
+    'forward . https://192.0.2.1/x{?other}',
+    '1: forward: "https://192.0.2.1/x{?other}" has a path that is none, want one such as /dns-query or /dns-query{?dns}',
+  ],
+  [
+    'forward . tls://192.0.2.1 {\ntls_pin sha256/abc\n}',
+    '2: forward: "sha256/abc" is not the hash of a public key, want sha256/ and 44 characters of base64',
+  ],
+  [
+    `forward . 192.0.2.1 {\ntls_pin sha256/${PIN}\n}`,
+    '2: forward: no upstream is asked over TLS, want tls:// or https://',
+  ],
+  [
+    'forward . 192.0.2.1 {\ntls_insecure\n}',
+    '2: forward: no upstream is asked over TLS, want tls:// or https://',
+  ],
+  [
+    `forward . tls://192.0.2.1 {\ntls_insecure\ntls_pin sha256/${PIN}\n}`,
+    '2: forward: tls_pin says whom to trust, want one of the two',
+  ],
+  [
+    'forward . tls://192.0.2.1 {\ntls_insecure\ntls package.json\n}',
+    '2: forward: the CA of tls says whom to trust, want one of the two',
   ],
   [
     'forward . 192.0.2.1%a.b',

@@ -3,7 +3,7 @@ import { createTlsContext, definePlugin, type Services } from '../../core/plugin
 import { ForwardControl } from './control.js';
 import { Forward, type ForwardOptions } from './forward.js';
 import { type Published, publish } from './publish.js';
-import { type ForwardConfig, forwardSyntax, hedgeShare, rcodeMask } from './syntax.js';
+import { type ForwardConfig, forwardSyntax, hedgeShare, idleTimes, rcodeMask } from './syntax.js';
 
 export default definePlugin({
   name: 'forward',
@@ -46,9 +46,12 @@ function optionsOf(config: ForwardConfig, { targets, tls, cells }: Published): F
       sourceAddress: config.source_address,
       tlsContext: isPlainOnly ? undefined : createTlsContext(tls),
       servername: config.tls_servername,
+      hasAuthority: config.tls?.ca !== undefined,
+      pins: config.tls_pin,
+      isInsecure: config.tls_insecure,
       forceTcp: config.force_tcp,
       dohMethod: config.doh_method,
-      expireMs: config.expire,
+      ...idleTimes(config),
       maxAgeMs: config.max_age,
       maxIdle: config.max_idle_conns,
     },

@@ -27,7 +27,7 @@ import {
 } from '../../core/plugin.js';
 import { POLICY_NAMES, type PolicyName } from './policy.js';
 import { readResolvConf } from './resolv-conf.js';
-import { isServername, parseTarget, targetText } from './targets.js';
+import { isServername, parseTarget, type Target, targetText } from './targets.js';
 import { withWeights } from './weights.js';
 
 /** TO arguments of one *forward*; CoreDNS's limit. */
@@ -46,6 +46,14 @@ const FASTEST_HEDGE = 5;
 const PERSIST_MS = 300_000;
 const MIN_PERSIST_MS = 1000;
 const MAX_PERSIST_MS = 86_400_000;
+
+/** How long an idle connection is kept, and the longest that it is kept because the upstream said so; `expire` stands for both. */
+const EXPIRE_MS = 10_000;
+const MAX_EXPIRE_MS = 120_000;
+
+/** What `tls_pin` takes: SHA-256 of a public key in base64. */
+const PIN_PREFIX = 'sha256/';
+const PIN = /^[A-Za-z0-9+/]{43}=$/;
 
 /** Paths of PEM files. */
 export interface TlsFiles {
@@ -73,7 +81,7 @@ export const forwardSyntax = directive({
     except: zones({ min: 1 }).or([]),
     force_tcp: flag(),
     prefer_udp: flag(),
-    expire: duration().or(10_000),
+    expire: duration().optional(),
     max_age: duration().or(0),
     max_idle_conns: integer({ min: 0 }).or(0),
     max_fails: integer({ min: 0 }).or(2),
@@ -81,6 +89,8 @@ export const forwardSyntax = directive({
     read_timeout: duration({ min: 1 }).or(2000),
     tls: custom(parseTlsFiles).optional(),
     tls_servername: value(parseServername, 'the name in a certificate').or(''),
+    tls_pin: value(parsePin, 'a public key such as sha256/...').list().or([]),
+    tls_insecure: flag(),
     policy: value(parsePolicy, 'a policy').or('fastest'),
     health_check: tuple(duration(), custom(parseProbe)).or([500, DEFAULT_PROBE] as const),
     max_concurrent: integer({ min: 0 }).or(0),
@@ -113,9 +123,11 @@ export const forwardSyntax = directive({
     if (config.parallel > 1 && config.hedge !== undefined) {
       return { at: 'hedge', message: 'parallel sends every query to several, want one of the two' };
     }
-    if (config.max_age > 0 && config.max_age < config.expire) {
+    if (config.max_age > 0 && config.max_age < (config.expire ?? EXPIRE_MS)) {
       return { at: 'max_age', message: 'max_age is shorter than expire, want at least as long' };
     }
+    const trust = trustProblem(config);
+    if (trust !== undefined) return trust;
     for (const target of config.to) {
       if (target.kind !== 'address' || target.servername === '' || config.tls_servername === '') {
         continue;
@@ -132,6 +144,14 @@ export const forwardSyntax = directive({
 
 /** The configuration of one *forward* line. */
 export type ForwardConfig = typeof forwardSyntax extends Syntax<infer C> ? C : never;
+
+/** How long idle connections are kept, unless and although the upstream says how long it keeps them. */
+export function idleTimes({ expire }: ForwardConfig): {
+  readonly expireMs: number;
+  readonly maxExpireMs: number;
+} {
+  return { expireMs: expire ?? EXPIRE_MS, maxExpireMs: expire ?? MAX_EXPIRE_MS };
+}
 
 /** Share of queries that may be hedged, 0..1. */
 export function hedgeShare({ hedge, policy, parallel }: ForwardConfig): number {
@@ -194,6 +214,39 @@ function parseInterval(text: string): number {
   if (ms === undefined) throw new ValueError('want one such as 5m', 'is not a duration');
   if (ms === 0 || (ms >= MIN_PERSIST_MS && ms <= MAX_PERSIST_MS)) return ms;
   throw new ValueError('want 0 or 1s..24h', 'is out of range');
+}
+
+interface TrustConfig {
+  readonly to: readonly Target[];
+  readonly tls: TlsFiles | undefined;
+  readonly tls_pin: readonly string[];
+  readonly tls_insecure: boolean;
+}
+
+/** What is wrong with who is to be trusted over TLS. */
+function trustProblem(
+  config: TrustConfig,
+): { at: 'tls_pin' | 'tls_insecure'; message: string } | undefined {
+  const { to, tls, tls_pin, tls_insecure } = config;
+  if (tls_pin.length === 0 && !tls_insecure) return undefined;
+  const at = tls_insecure ? 'tls_insecure' : 'tls_pin';
+  if (!to.some((target) => target.kind !== 'file' && target.scheme !== 'dns')) {
+    return { at, message: 'no upstream is asked over TLS, want tls:// or https://' };
+  }
+  if (!tls_insecure) return undefined;
+  if (tls_pin.length > 0) return { at, message: 'tls_pin says whom to trust, want one of the two' };
+  if (tls?.ca === undefined) return undefined;
+  return { at, message: 'the CA of tls says whom to trust, want one of the two' };
+}
+
+/** `sha256/BASE64`; gives the second part. */
+function parsePin(text: string): string {
+  const pin = text.startsWith(PIN_PREFIX) ? text.slice(PIN_PREFIX.length) : '';
+  if (PIN.test(pin)) return pin;
+  throw new ValueError(
+    'want sha256/ and 44 characters of base64',
+    'is not the hash of a public key',
+  );
 }
 
 function parseServername(text: string): string {

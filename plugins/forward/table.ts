@@ -104,7 +104,8 @@ function linesOf(cells: Int32Array, place: HealthCells): readonly Line[] {
   const streams = summarize(cells, place.latencyAt(true));
   if (encrypted !== undefined) {
     const { prefix, proto } = encrypted;
-    return [{ place, text, to: text.slice(prefix.length), proto, latency: streams }];
+    const [to = ''] = text.slice(prefix.length).split('/');
+    return [{ place, text, to, proto, latency: streams }];
   }
   const datagrams = summarize(cells, place.latencyAt(false));
   const udp = { place, text, to: text, proto: 'udp', latency: datagrams };

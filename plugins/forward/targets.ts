@@ -10,7 +10,10 @@ export type Scheme = 'dns' | 'tls' | 'https';
 const DEFAULT_PORTS: Readonly<Record<Scheme, number>> = { dns: 53, tls: 853, https: 443 };
 
 const WANT =
-  'want IP[:PORT], tls://IP[%SERVERNAME][:PORT], https://IP[:PORT], a host name or a resolv.conf file';
+  'want IP[:PORT], tls://IP[%SERVERNAME][:PORT], https://IP[%SERVERNAME][:PORT][/PATH], a host name or a resolv.conf file';
+
+/** Where servers answer unless told otherwise (RFC 8484 section 4.1.1 has it as its example, and all keep to it). */
+const DEFAULT_PATH = '/dns-query';
 
 /** One upstream with a numeric address; `address` has %zone for link-local ones. */
 export interface AddressTarget {
@@ -20,6 +23,8 @@ export interface AddressTarget {
   readonly port: number;
   /** Name in its certificate when written behind the address, else ''. */
   readonly servername: string;
+  /** Path over HTTPS when it is another than `/dns-query`. */
+  readonly path?: string;
   /** When written behind it. */
   readonly weight?: number;
 }
@@ -37,6 +42,7 @@ export interface NameTarget {
   readonly scheme: Scheme;
   readonly name: string;
   readonly port: number;
+  readonly path?: string;
   readonly weight?: number;
 }
 
@@ -48,11 +54,21 @@ export function addressWithPort(target: AddressTarget): string {
   return `${host}:${target.port}`;
 }
 
-/** The same with its scheme where that is not plain DNS: `tls://192.0.2.1:853`. */
+/** The same with its scheme where that is not plain DNS, and its path: `tls://192.0.2.1:853`, `https://192.0.2.1:443/other`. */
 export function targetText(target: AddressTarget): string {
   return target.scheme === 'dns'
     ? addressWithPort(target)
-    : `${target.scheme}://${addressWithPort(target)}`;
+    : `${target.scheme}://${addressWithPort(target)}${target.path ?? ''}`;
+}
+
+/** Where over HTTPS the upstream answers. */
+export function pathOf(target: AddressTarget): string {
+  return target.path ?? DEFAULT_PATH;
+}
+
+/** Gives an address of the host `from` what else was written for that. */
+export function withPath(target: AddressTarget, from: NameTarget): AddressTarget {
+  return from.path === undefined ? target : { ...target, path: from.path };
 }
 
 /** Reads one TO argument. Throws ValueError. */
@@ -63,21 +79,34 @@ export function parseTarget(text: string, context: SyntaxContext): Target {
     string,
   ];
   const scheme = schemeOf(prefix);
-  if (scheme === 'https' && rest.includes('/')) {
-    throw ValueError.whole(
-      `paths are not allowed in HTTPS upstream addresses: "${text}", want https://IP[:PORT]`,
-    );
-  }
-  const { host, port } = splitPort(rest, scheme);
+  const slash = scheme === 'https' ? rest.indexOf('/') : -1;
+  const path = slash < 0 ? DEFAULT_PATH : parsePath(rest.slice(slash), text);
+  const { host, port } = splitPort(slash < 0 ? rest : rest.slice(0, slash), scheme);
   const percent = host.indexOf('%');
   const address = percent < 0 ? host : host.slice(0, percent);
   const zone = percent < 0 ? '' : host.slice(percent + 1);
-  if (isIP(address) !== 0) return addressTarget(scheme, address, zone, port);
+  const ownPath = path === DEFAULT_PATH ? undefined : { path };
+  if (isIP(address) !== 0) return { ...addressTarget(scheme, address, zone, port), ...ownPath };
 
-  const path = resolve(context.root, rest);
-  if (prefix === undefined && existsSync(path)) return { kind: 'file', path };
-  if (isHostName(host)) return { kind: 'name', scheme, name: host, port };
+  const file = resolve(context.root, rest);
+  if (prefix === undefined && existsSync(file)) return { kind: 'file', path: file };
+  if (isHostName(host)) return { kind: 'name', scheme, name: host, port, ...ownPath };
   throw new ValueError(WANT, 'is not an IP address, host name or file');
+}
+
+/** Path of an HTTPS upstream, which may be a template (RFC 8484 section 4.1): what it is without its variable. */
+function parsePath(written: string, whole: string): string {
+  const path = written.replace(/\{[?&]dns\}$/, '');
+  if (path === '/') {
+    throw ValueError.whole(
+      `paths are not allowed in HTTPS upstream addresses unless they name something: "${whole}", want /dns-query or another one`,
+    );
+  }
+  if (/^\/[\w.~!$&'()*+,;=:@%/?-]*$/.test(path)) return path;
+  throw new ValueError(
+    'want one such as /dns-query or /dns-query{?dns}',
+    'has a path that is none',
+  );
 }
 
 function schemeOf(prefix: string | undefined): Scheme {

@@ -36,8 +36,6 @@ const LOG_INTERVAL_MS = 60_000;
 export interface UpstreamOptions extends CarrierOptions {
   readonly cells: Int32Array;
   readonly health: HealthOptions;
-  /** Plain upstreams are asked over TCP only. */
-  readonly forceTcp: boolean;
 }
 
 export class Upstream implements Candidate {
@@ -119,6 +117,11 @@ export class Upstream implements Candidate {
   errorFor(failure: Failure): DnsError {
     if (failure === Failure.TIMEOUT) return this.timeoutError;
     return failure === Failure.ANSWER ? this.answerError : this.networkError;
+  }
+
+  /** Opens a connection ahead of the first query, where there is no other way to it. */
+  warm(): void {
+    this.#carriers.stream.warm?.();
   }
 
   close(): void {
