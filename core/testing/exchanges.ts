@@ -7,6 +7,7 @@ import {
   type Failure,
 } from '../upstream/exchange.js';
 import { writeQuestion } from '../upstream/message.js';
+import { ADVERTISED_UDP_BYTES, OPT_BYTES, writeOpt } from '../wire/edns.js';
 import { parseName } from '../wire/name.js';
 
 /** What became of an exchange: the reply's bytes or the failure. */
@@ -17,10 +18,11 @@ export class TestOwner implements ExchangeOwner {
   readonly pool = new ExchangePool();
   readonly #waiting = new Map<Exchange, (outcome: Outcome) => void>();
 
-  /** An exchange that asks for the A record of `name`, not sent. */
-  make(name: string): Exchange {
+  /** An exchange that asks for the A record of `name`, with EDNS or without, not sent. */
+  make(name: string, hasOpt = false): Exchange {
     const x = this.pool.take() as Exchange;
     writeQuestion(x, parseName(name), 1, true);
+    if (hasOpt) addOpt(x);
     x.owner = this;
     return x;
   }
@@ -44,4 +46,11 @@ export class TestOwner implements ExchangeOwner {
     this.pool.give(x);
     resolve?.(outcome);
   }
+}
+
+function addOpt(x: Exchange): void {
+  writeOpt(x.message, x.length, ADVERTISED_UDP_BYTES, 0, false);
+  x.message[11] = 1;
+  x.length += OPT_BYTES;
+  x.hasOpt = true;
 }

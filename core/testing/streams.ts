@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
-import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { createServer as createTlsServer, TLSSocket, type TlsOptions } from 'node:tls';
 import { createSocketLayer } from '../system/layer.js';
 import { type Exchange, Failure } from '../upstream/exchange.js';
 import { StreamPool, type StreamPoolOptions } from '../upstream/stream-pool.js';
@@ -19,6 +19,8 @@ export interface StreamServer {
   readonly sockets: Socket[];
   /** Connection number of each query, in order. */
   readonly arrivals: number[];
+  /** Whether each connection resumed a TLS session. */
+  readonly resumed: boolean[];
 }
 
 export async function serveStreams(
@@ -29,8 +31,10 @@ export async function serveStreams(
   const server: Server = tls === undefined ? createServer() : createTlsServer(tls);
   const sockets: Socket[] = [];
   const arrivals: number[] = [];
+  const resumed: boolean[] = [];
   server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
     const connection = sockets.push(socket) - 1;
+    resumed.push(socket instanceof TLSSocket && socket.isSessionReused());
     let buffered = Buffer.alloc(0);
     socket.on('error', () => {});
     socket.on('data', (chunk) => {
@@ -49,7 +53,7 @@ export async function serveStreams(
     for (const socket of sockets) socket.destroy();
     server.close();
   });
-  return { port: (server.address() as AddressInfo).port, sockets, arrivals };
+  return { port: (server.address() as AddressInfo).port, sockets, arrivals, resumed };
 }
 
 export interface StreamRig {
@@ -59,8 +63,8 @@ export interface StreamRig {
   readonly timers: FakeTimers;
   readonly metrics: FakeMetrics;
   readonly errors: string[];
-  ask(name: string): Promise<Outcome>;
-  send(name: string): Exchange;
+  ask(name: string, hasOpt?: boolean): Promise<Outcome>;
+  send(name: string, hasOpt?: boolean): Exchange;
 }
 
 export function streamRig(
@@ -103,13 +107,13 @@ export function streamRig(
     pool.close();
     await layer.stop();
   });
-  const send = (name: string): Exchange => {
-    const x = owner.make(name);
+  const send = (name: string, hasOpt = false): Exchange => {
+    const x = owner.make(name, hasOpt);
     x.sentMs = clock.nowMs;
     assert.equal(pool.send(x), Failure.NONE);
     return x;
   };
-  const ask = (name: string): Promise<Outcome> => owner.outcome(send(name));
+  const ask = (name: string, hasOpt = false): Promise<Outcome> => owner.outcome(send(name, hasOpt));
   return { owner, pool, clock, timers, metrics, errors, ask, send };
 }
 

@@ -110,7 +110,7 @@ export class HttpsPool extends ConnectionPool<HttpsConnection> implements Reques
   onBreak(request: HttpsRequest, error: Error): void {
     const x = request.exchange as Exchange;
     const connection = x.link as HttpsConnection;
-    if ((error as NodeJS.ErrnoException).code !== 'UND_ERR_INFO') {
+    if (!connection.isOpen || connection.socket?.destroyed === true) {
       this.broke(connection, error);
       return;
     }
@@ -178,12 +178,13 @@ export class HttpsPool extends ConnectionPool<HttpsConnection> implements Reques
       allowH2: true,
       pipelining: STREAMS,
       connect: (_options, callback) => {
-        connection.onOpen = () => {
-          connection.onOpen = undefined;
+        const onOpen = (): void => {
           client.pipelining = connection.room;
           callback(null, socket as TLSSocket);
         };
-        if (connection.isOpen) connection.onOpen();
+        // Told at once it would not send what it wanted the connection for.
+        if (connection.isOpen) queueMicrotask(onOpen);
+        else connection.onOpen = onOpen;
       },
     });
     connection.client = client;

@@ -6,7 +6,7 @@ import { pinFault, type StreamTls, secureOptions } from './tls.js';
 
 /** What a pool keeps from one TLS handshake to the next. */
 export interface TlsMemory {
-  /** To resume the session with (RFC 8446 section 2.2). */
+  /** To resume the session with (RFC 8446 section 2.2): of a server that was found to be the one meant. */
   session: Buffer | undefined;
 }
 
@@ -50,13 +50,22 @@ function openTls(
     ...(memory.session !== undefined && { session: memory.session }),
   });
   socket.setNoDelay(true);
+  let isTrusted = false;
+  let latest: Buffer | undefined;
   socket.on('secureConnect', () => {
-    const fault = pinFault(tls, socket);
-    if (fault === undefined) onOpen();
-    else socket.destroy(fault);
+    // Who can resume a session is whom it was agreed with; the certificate is not shown again.
+    const fault = socket.isSessionReused() ? undefined : pinFault(tls, socket);
+    if (fault !== undefined) {
+      socket.destroy(fault);
+      return;
+    }
+    isTrusted = true;
+    if (latest !== undefined) memory.session = latest;
+    onOpen();
   });
   socket.on('session', (session) => {
-    memory.session = session;
+    latest = session;
+    if (isTrusted) memory.session = session;
   });
   socket.on('error', () => {
     // A session that could not be resumed is of no use to the next connection either.

@@ -1,39 +1,21 @@
 // Upstreams over TLS and HTTPS: certificates, what is sent, what counts as a failure.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { RequestListener } from 'node:http';
-import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
-import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import test, { type TestContext } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
-import { decode, encode } from 'dns-packet';
-import { makeCertificate } from '../../test/lib/certificates.js';
+import { encode } from 'dns-packet';
+import {
+  answerTo,
+  certificate,
+  type DohRequest,
+  dohServer,
+  type Respond,
+} from '../../test/lib/doh-server.js';
 import { forwardRig, octetOf, until } from '../../test/lib/forward-rig.js';
-import { tempFolder } from '../../test/lib/temp-folder.js';
 import { needTools } from '../../test/lib/tools.js';
 
 const need = { timeout: 30_000, ...needTools('openssl') };
-
-/** A certificate for dns.example.net and 127.0.0.1, with the file it is in. */
-async function certificate(t: TestContext): Promise<{ key: string; cert: string; file: string }> {
-  const folder = tempFolder();
-  t.after(() => folder.remove());
-  const made = await makeCertificate('dns.example.net', '127.0.0.1');
-  return { ...made, file: folder.write('ca.pem', made.cert) };
-}
-
-/** The answer to a query message: 192.0.2.7. */
-function answerTo(message: Buffer): Buffer {
-  const query = decode(message);
-  const name = query.questions?.[0]?.name ?? '';
-  return encode({
-    type: 'response',
-    id: query.id ?? 0,
-    questions: query.questions ?? [],
-    answers: [{ name, type: 'A', ttl: 60, data: '192.0.2.7' }],
-  });
-}
 
 async function dotServer(t: TestContext, key: string, cert: string): Promise<number> {
   const sockets: Socket[] = [];
@@ -92,68 +74,6 @@ test('encrypted: a wrong certificate is SERVFAIL and one line in the log', need,
   assert.equal(lines.length, 1);
   assert.match(lines[0] ?? '', /^warning upstream tls:\/\/127\.0\.0\.1:\d+: .*other\.example\.net/);
 });
-
-interface DohRequest {
-  readonly method: string;
-  readonly path: string;
-  readonly version: string;
-  readonly message: Buffer;
-}
-
-interface DohServer {
-  readonly port: number;
-  readonly requests: DohRequest[];
-  readonly connections: () => number;
-}
-
-type Respond = (request: DohRequest, response: Http2ServerResponse) => void;
-
-const sayAnswer: Respond = ({ message }, response) => {
-  response.writeHead(200, { 'content-type': 'application/dns-message' });
-  response.end(answerTo(message));
-};
-
-async function dohServer(
-  t: TestContext,
-  options: { key: string; cert: string; isHttp1?: boolean },
-  respond: Respond = sayAnswer,
-): Promise<DohServer> {
-  const requests: DohRequest[] = [];
-  const sockets = new Set<Socket>();
-  let connections = 0;
-  const onRequest = async (
-    from: Http2ServerRequest,
-    response: Http2ServerResponse,
-  ): Promise<void> => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of from) chunks.push(chunk as Buffer);
-    const query = new URL(from.url, 'https://x').searchParams.get('dns') ?? '';
-    const message = from.method === 'GET' ? Buffer.from(query, 'base64url') : Buffer.concat(chunks);
-    const request = { method: from.method, path: from.url, version: from.httpVersion, message };
-    requests.push(request);
-    respond(request, response);
-  };
-  const listener = (from: Http2ServerRequest, response: Http2ServerResponse): void => {
-    onRequest(from, response).catch(() => {});
-  };
-  const server =
-    options.isHttp1 === true
-      ? createHttpsServer(options, listener as unknown as RequestListener)
-      : createSecureServer({ ...options, allowHTTP1: true }, listener);
-  server.on('secureConnection', (socket: Socket) => {
-    connections++;
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-  });
-  server.on('sessionError', () => {});
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return { port: (server.address() as AddressInfo).port, requests, connections: () => connections };
-}
 
 for (const [name, property, isHttp1, want] of [
   ['POST over HTTP/2', '', false, 'POST /dns-query 2.0'],

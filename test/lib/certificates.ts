@@ -1,4 +1,5 @@
 // A key and a certificate of a test's own.
+import { createHash, X509Certificate } from 'node:crypto';
 import { run } from './child.js';
 import { tempFolder } from './temp-folder.js';
 import { toolPath } from './tools.js';
@@ -12,6 +13,30 @@ export interface Certificate {
   readonly cert: string;
 }
 
+/** The same, but in force no longer since a day ago. */
+export async function makeExpiredCertificate(name = SERVER_NAME): Promise<Certificate> {
+  const folder = tempFolder();
+  try {
+    const key = await makeKey();
+    const file = folder.write('key.pem', key);
+    const request = await openssl('req', '-new', '-key', file, '-subj', `/CN=${name}`);
+    const names = folder.write('names', `subjectAltName=DNS:${name}`);
+    const cert = await openssl(
+      ...['x509', '-req', '-in', folder.write('request.pem', request), '-signkey', file],
+      ...['-days', '-1', '-extfile', names],
+    );
+    return { key, cert };
+  } finally {
+    folder.remove();
+  }
+}
+
+/** What `tls_pin` takes of a certificate's key, behind `sha256/`. */
+export function pinOf(cert: string): string {
+  const der = new X509Certificate(cert).publicKey.export({ type: 'spki', format: 'der' });
+  return createHash('sha256').update(der).digest('base64');
+}
+
 /** Makes one in PEM for a name and, if given, addresses, valid for two days from now. Needs openssl. */
 export async function makeCertificate(
   name = SERVER_NAME,
@@ -19,7 +44,7 @@ export async function makeCertificate(
 ): Promise<Certificate> {
   const folder = tempFolder();
   try {
-    const key = await openssl('ecparam', '-name', 'prime256v1', '-genkey', '-noout');
+    const key = await makeKey();
     const file = folder.write('key.pem', key);
     const cert = await openssl(
       ...['req', '-new', '-x509', '-key', file, '-days', '2', '-subj', `/CN=${name}`],
@@ -32,6 +57,10 @@ export async function makeCertificate(
   } finally {
     folder.remove();
   }
+}
+
+function makeKey(): Promise<string> {
+  return openssl('ecparam', '-name', 'prime256v1', '-genkey', '-noout');
 }
 
 async function openssl(...args: readonly string[]): Promise<string> {
