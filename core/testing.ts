@@ -13,4 +13,5 @@ export {
   TestSink,
 } from './testing/query.js';
 export { FakeMetrics, type FakeServicesOptions, fakeServices } from './testing/services.js';
+export { frame, type StreamAnswer, serveStreams } from './testing/streams.js';
 export { FakeUpstream, type Script } from './testing/upstream.js';

@@ -21,6 +21,8 @@ export interface NameServerOptions {
   readonly namespace?: Namespace;
   /** Serves over TLS alone. Unbound only. */
   readonly tls?: Certificate;
+  /** Path at which it serves over HTTPS instead. Unbound only. */
+  readonly path?: string;
 }
 
 export type Starter = (
@@ -62,11 +64,11 @@ zone:
 export const startUnbound: Starter = (zone, text, options) =>
   startServer(options, /start of service/, (folder, port) => {
     const file = folder.write('zone', text);
-    const { tls } = options ?? {};
+    const { tls, path } = options ?? {};
     const tlsLines =
       tls === undefined
         ? ''
-        : `  tls-port: ${port}
+        : `${path === undefined ? `  tls-port: ${port}` : `  https-port: ${port}\n  http-endpoint: "${path}"`}
   tls-service-key: "${folder.write('key.pem', tls.key)}"
   tls-service-pem: "${folder.write('cert.pem', tls.cert)}"
 `;
