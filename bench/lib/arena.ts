@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Peer } from './peers.js';
 import { MeasuredProcess } from './process.js';
+import { writeCertificate } from './upstream-certificate.js';
 
 export const SERVER_CPU = 0;
 export const LOAD_CPU = 1;
@@ -26,7 +27,9 @@ export interface ArenaOptions {
   /** Names of those that take part, `undefined` for all that are installed. */
   readonly only: readonly string[] | undefined;
   /** Script beside this file that answers as the upstream; its first argument is the port. */
-  readonly authority: 'authority.js' | 'stream-authority.js';
+  readonly authority: 'authority.js' | 'stream-authority.js' | 'https-authority.js';
+  /** It has a certificate: the second argument is the folder with that. */
+  readonly isSecure?: boolean;
   /** The upstream's port; the servers' follow it. */
   readonly firstPort: number;
 }
@@ -39,6 +42,10 @@ export async function inArena(
   const folder = mkdtempSync(join(tmpdir(), 'heimdall-bench-'));
   const script = new URL(options.authority, import.meta.url).pathname;
   const command = [process.execPath, script, String(options.firstPort)];
+  if (options.isSecure === true) {
+    writeCertificate(folder);
+    command.push(folder);
+  }
   const upstream = new MeasuredProcess(command, LOAD_CPU);
   const contestants = startAll(options, folder);
   try {

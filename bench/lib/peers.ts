@@ -13,13 +13,14 @@ export interface Peer {
 const here = new URL('../', import.meta.url).pathname;
 const server = new URL('../../core/main.js', import.meta.url).pathname;
 
-/** Ours, with the chain whose figures are published: `errors prometheus cache forward`. */
-function heimdall(
+/** Ours, with the chain whose figures are published: `errors prometheus cache forward`, and what that is told. */
+export function heimdall(
   folder: string,
   port: number,
-  upstream: number,
+  upstream: number | string,
   properties = '',
 ): readonly string[] {
+  const to = typeof upstream === 'number' ? `127.0.0.1:${upstream}` : upstream;
   const corefile = written(
     folder,
     'Corefile',
@@ -30,7 +31,7 @@ function heimdall(
   cache {
     success 100000
   }
-  forward . 127.0.0.1:${upstream}${properties}
+  forward . ${to} ${properties}
 }
 `,
   );
@@ -42,15 +43,16 @@ function echo(_folder: string, port: number): readonly string[] {
 }
 
 /** Asks the upstream over TCP only. */
-function heimdallTcp(folder: string, port: number, upstream: number): readonly string[] {
-  return heimdall(folder, port, upstream, ' {\n    force_tcp\n  }');
+export function heimdallTcp(folder: string, port: number, upstream: number): readonly string[] {
+  return heimdall(folder, port, upstream, '{\n    force_tcp\n  }');
 }
 
-function unbound(
+/** `zone` are lines about how the upstream is asked, `server` further ones about the whole. */
+export function unbound(
   folder: string,
   port: number,
-  upstream: number,
-  zone = '',
+  zone: string,
+  server = '',
 ): readonly string[] | undefined {
   const conf = written(
     folder,
@@ -76,29 +78,42 @@ function unbound(
   so-sndbuf: 4m
   incoming-num-tcp: 1000
   outgoing-num-tcp: 64
-remote-control:
+${server}remote-control:
   control-enable: no
 forward-zone:
   name: "."
-  forward-addr: 127.0.0.1@${upstream}
 ${zone}`,
   );
   return installed('unbound', '-d', '-c', conf);
 }
 
 /** Asks the upstream over TCP only. */
-function unboundTcp(folder: string, port: number, upstream: number): readonly string[] | undefined {
-  return unbound(folder, port, upstream, '  forward-tcp-upstream: yes\n');
+export function unboundTcp(
+  folder: string,
+  port: number,
+  upstream: number,
+): readonly string[] | undefined {
+  return unbound(folder, port, `${unboundTo(upstream)}  forward-tcp-upstream: yes\n`);
 }
 
-function dnsdist(folder: string, port: number, upstream: number): readonly string[] | undefined {
+function unboundTo(upstream: number): string {
+  return `  forward-addr: 127.0.0.1@${upstream}\n`;
+}
+
+/** `server` says where and how the upstream is asked. */
+export function dnsdist(
+  folder: string,
+  port: number,
+  server: string,
+  settings = '',
+): readonly string[] | undefined {
   const conf = written(
     folder,
     'dnsdist.conf',
     `setLocal("127.0.0.1:${port}")
 setSecurityPollSuffix("")
 setMaxUDPOutstanding(65535)
-newServer({address="127.0.0.1:${upstream}", useClientSubnet=false, healthCheckMode="up"})
+${settings}newServer({${server}, useClientSubnet=false, healthCheckMode="up"})
 getPool(""):setCache(newPacketCache(200000))
 `,
   );
@@ -128,14 +143,15 @@ controls {};
   return installed('named', '-f', '-n', '1', '-c', conf);
 }
 
-function kresd(folder: string, port: number, upstream: number): readonly string[] | undefined {
+/** `action` says where and how the upstream is asked. */
+export function kresd(folder: string, port: number, action: string): readonly string[] | undefined {
   const conf = written(
     folder,
     'kresd.conf',
     `net.listen('127.0.0.1', ${port}, { kind = 'dns' })
 cache.size = 100 * MB
 trust_anchors.remove('.')
-policy.add(policy.all(policy.STUB('127.0.0.1@${upstream}')))
+policy.add(policy.all(${action}))
 `,
   );
   return installed('kresd', '-n', '-c', conf, folder);
@@ -161,9 +177,19 @@ function coredns(folder: string, port: number, upstream: number): readonly strin
 export const PEERS: readonly Peer[] = [
   { name: 'echo', isEcho: true, command: echo },
   { name: 'heimdall', command: heimdall },
-  { name: 'unbound', command: unbound },
-  { name: 'dnsdist', command: dnsdist },
-  { name: 'kresd', command: kresd },
+  {
+    name: 'unbound',
+    command: (folder, port, upstream) => unbound(folder, port, unboundTo(upstream)),
+  },
+  {
+    name: 'dnsdist',
+    command: (folder, port, upstream) => dnsdist(folder, port, `address="127.0.0.1:${upstream}"`),
+  },
+  {
+    name: 'kresd',
+    command: (folder, port, upstream) =>
+      kresd(folder, port, `policy.STUB('127.0.0.1@${upstream}')`),
+  },
   { name: 'named', command: named },
   { name: 'coredns', command: coredns },
 ];
