@@ -25,6 +25,9 @@ const REQUEST_LIMIT_MS = 5_000;
 /** A client may be a person reading page by page; then the connection is somebody else's to use. */
 const ANSWER_LIMIT_MS = 600_000;
 
+/** From when the last line was taken until the client has closed. */
+const DISMISS_LIMIT_MS = 1_000;
+
 /** Rows between two turns of the event loop: about a millisecond. */
 const ROWS_PER_TURN = 64;
 
@@ -51,7 +54,9 @@ export class CommandSocket {
   readonly path: string;
   readonly #options: CommandSocketOptions;
   readonly #server: Server;
+  /** Those that were refused as well, until they are closed. */
   readonly #connections = new Set<Socket>();
+  #underWay = 0;
 
   private constructor(path: string, options: CommandSocketOptions) {
     this.path = path;
@@ -118,14 +123,16 @@ export class CommandSocket {
 
   #accept(socket: Socket): void {
     socket.on('error', () => {});
-    if (this.#connections.size >= MAX_CONNECTIONS) {
-      this.#options.count?.('refused');
-      const error = `${MAX_CONNECTIONS} commands are under way, no more at a time`;
-      socket.end(lineOf({ status: 'failed', error }), () => socket.destroy());
-      return;
-    }
     this.#connections.add(socket);
     socket.on('close', () => this.#connections.delete(socket));
+    if (this.#underWay === MAX_CONNECTIONS) {
+      this.#options.count?.('refused');
+      const error = `${MAX_CONNECTIONS} commands are under way, no more at a time`;
+      dismiss(socket, { status: 'failed', error });
+      return;
+    }
+    this.#underWay++;
+    socket.on('close', () => this.#underWay--);
     socket.setTimeout(this.#options.requestLimitMs ?? REQUEST_LIMIT_MS, () => socket.destroy());
     let bytes = Buffer.alloc(0);
     let hasAsked = false;
@@ -148,7 +155,7 @@ export class CommandSocket {
   async #answer(socket: Socket, line: string): Promise<void> {
     const status = await this.#run(socket, line);
     this.#options.count?.(status.status);
-    socket.end(lineOf(status), () => socket.destroy());
+    dismiss(socket, status);
   }
 
   async #run(socket: Socket, line: string): Promise<Status> {
@@ -189,6 +196,15 @@ export class CommandSocket {
       socket.write(text);
     }
   }
+}
+
+/**
+ * Says the last word and closes. What the client still sends is read and dropped, because closing on unread bytes would take back what it has not read
+ * yet; one that keeps the connection open is let go after a moment.
+ */
+function dismiss(socket: Socket, status: Status): void {
+  socket.resume();
+  socket.end(lineOf(status), () => socket.setTimeout(DISMISS_LIMIT_MS, () => socket.destroy()));
 }
 
 /** Resolves when more can be written, or nothing any more. */
