@@ -50,7 +50,7 @@ export class DataPlane {
     const { plan, sockets, timers, clock, metrics, log } = options;
     this.#options = options;
     this.#shared = new Shared({ sockets, timers, clock, metrics, log, isDebug: plan.withStacks });
-    this.#tcpShared = new TcpShared(timers, metrics);
+    this.#tcpShared = new TcpShared(timers, metrics, this.#shared.limits);
     this.#chains = buildChains(plan, options.modules, options.servicesFor);
     this.#routers = plan.listeners.map((listener) => {
       const router = new Router();

@@ -68,7 +68,7 @@ export class TcpConnection implements ServerSink, OpenConnection {
   }
 
   get isIdle(): boolean {
-    return this.#inFlight === 0;
+    return this.#inFlight === 0 && this.#socket.writableLength === 0;
   }
 
   get hasWork(): boolean {
@@ -215,7 +215,10 @@ export class TcpConnection implements ServerSink, OpenConnection {
     q.receivedMs = clock.nowMs;
     q.chain = undefined;
     this.#inFlight++;
-    if (this.#inFlight >= MAX_IN_FLIGHT) this.#frames.hold();
+    if (this.#inFlight >= MAX_IN_FLIGHT) {
+      this.#shared.limits.pipeline.inc();
+      this.#frames.hold();
+    }
     const reply = serveMessage(this.#shared, this.#router, q);
     if (reply === LATER) return;
     if (typeof reply !== 'number') this.#reply(q, reply);
@@ -236,11 +239,13 @@ export class TcpConnection implements ServerSink, OpenConnection {
   };
 
   readonly #onSlowRead = (): void => {
+    this.#shared.limits.slowSenders.inc();
     this.#readTimer = -1;
     this.#socket.destroy();
   };
 
   readonly #onSlowClient = (): void => {
+    this.#shared.limits.slowReaders.inc();
     this.#writeTimer = -1;
     this.#socket.destroy();
   };
