@@ -1,5 +1,6 @@
 // What the listeners of a worker count of their limits: how much of each is in use, and how often one was met.
 import type { Counter, Gauge, Metrics } from '../chain/services.js';
+import type { TimerLimits } from '../upstream/timer-wheel.js';
 
 export interface Limits {
   /** Queries that wait for a reply now. */
@@ -22,8 +23,7 @@ export interface Limits {
 
 /** Registers them; in scope `server`. */
 export function limitsOf(metrics: Metrics): Limits {
-  const met = (limit: string): Counter =>
-    metrics.counter('limit_total', 'Limits that were met.', { limit });
+  const met = (limit: string): Counter => metOf(metrics, limit);
   return {
     waiting: metrics.gauge('waiting_queries', 'Queries that wait for a reply.'),
     objects: metrics.gauge('query_objects', 'Query objects made, in use or kept for reuse.'),
@@ -35,4 +35,16 @@ export function limitsOf(metrics: Metrics): Limits {
     slowSenders: met('slow_sender'),
     slowReaders: met('slow_reader'),
   };
+}
+
+/** Registers those of a worker's timers; in scope `server`. */
+export function timerLimitsOf(metrics: Metrics): TimerLimits {
+  return {
+    slots: metrics.gauge('timer_slots', 'Timers there is room for.'),
+    refused: metOf(metrics, 'timers'),
+  };
+}
+
+function metOf(metrics: Metrics, limit: string): Counter {
+  return metrics.counter('limit_total', 'Limits that were met.', { limit });
 }

@@ -1,5 +1,7 @@
 // Hot path. One query message on its way to an upstream: what carriers (UDP sockets, connections) and the one who asks share. Pooled.
 
+import type { Gauge } from '../chain/services.js';
+
 /** Room for a query message: header, the longest name, type and class, OPT with the longest client-subnet option. */
 export const MESSAGE_BYTES = 320;
 
@@ -114,9 +116,12 @@ export class ExchangePool {
   readonly #exchanges: Exchange[] = [];
   readonly #free: Exchange[] = [];
   readonly #limit: number;
+  readonly #made: Gauge | undefined;
 
-  constructor(limit = EXCHANGE_LIMIT) {
+  /** `made` shows how many there are, in use or not. */
+  constructor(limit = EXCHANGE_LIMIT, made?: Gauge) {
     this.#limit = Math.min(limit, EXCHANGE_LIMIT);
+    this.#made = made;
   }
 
   get inUse(): number {
@@ -149,6 +154,7 @@ export class ExchangePool {
     const from = this.#exchanges.length;
     const count = Math.min(CHUNK, this.#limit - from);
     if (count <= 0) return false;
+    this.#made?.inc(count);
     const bytes = new ArrayBuffer(count * MESSAGE_BYTES);
     for (let i = count - 1; i >= 0; i--) {
       const message = new Uint8Array(bytes, i * MESSAGE_BYTES, MESSAGE_BYTES);

@@ -67,6 +67,7 @@ function poolTo(
       misses: metrics.counter('misses', ''),
       mismatched: metrics.counter('mismatched', ''),
       unexpected: metrics.counter('unexpected', ''),
+      open: metrics.gauge('open', ''),
     },
     onError: (error) => errors.push(error.message),
   });

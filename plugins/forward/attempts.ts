@@ -14,6 +14,7 @@ import {
   type Clock,
   dropEcs,
   dropOpt,
+  EXCHANGE_LIMIT,
   type Exchange,
   type ExchangeOwner,
   ExchangePool,
@@ -76,8 +77,8 @@ export class Attempts implements ExchangeOwner {
   readonly #options: AttemptOptions;
   readonly #clock: Clock;
   readonly #timers: Timers;
-  readonly #exchanges = new ExchangePool();
-  readonly #races = new RacePool();
+  readonly #exchanges: ExchangePool;
+  readonly #races: RacePool;
   readonly #inFlight: InFlightCells;
   readonly #upstreams: readonly Upstream[];
   readonly #selection: Selection;
@@ -100,6 +101,8 @@ export class Attempts implements ExchangeOwner {
     this.#timers = services.get(TIMERS);
     this.#inFlight = inFlight;
     this.#counts = createCounts(metrics);
+    this.#exchanges = new ExchangePool(EXCHANGE_LIMIT, this.#counts.exchanges);
+    this.#races = new RacePool(this.#counts.races);
     this.#disagreements = new Disagreements(services, options.logsDisagreements);
     const upstreams = createUpstreams(targets, options.upstream, services, this.#exchanges);
     this.#upstreams = upstreams;

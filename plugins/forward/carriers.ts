@@ -138,16 +138,17 @@ function countersOf(metrics: Metrics, to: string, proto: string): CarrierCounter
       'Messages from an upstream that no query waits for, dropped.',
       { to, proto },
     ),
+    open: metrics.gauge(
+      'connections',
+      'Connections to an upstream, open or being opened; sockets for UDP.',
+      { to, proto },
+    ),
   };
 }
 
 function connectionCountersOf(metrics: Metrics, to: string, proto: string): ConnectionCounters {
   return {
     ...countersOf(metrics, to, proto),
-    open: metrics.gauge('connections', 'Connections to an upstream, open or being opened.', {
-      to,
-      proto,
-    }),
     ahead: metrics.counter(
       'connections_ahead_total',
       'Connections that were opened before a query wanted them.',

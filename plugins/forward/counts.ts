@@ -3,6 +3,9 @@ import type { Counter, Gauge, Metrics } from '../../core/plugin.js';
 
 export interface AttemptCounts {
   readonly waiting: Gauge;
+  /** Objects made for queries and for messages: they are used again and stay. */
+  readonly races: Gauge;
+  readonly exchanges: Gauge;
   readonly overloads: Counter;
   readonly hedged: Counter;
   readonly hedgeWins: Counter;
@@ -13,7 +16,11 @@ export interface AttemptCounts {
 }
 
 export function createCounts(metrics: Metrics): AttemptCounts {
+  const made = (of: string): Gauge =>
+    metrics.gauge('pooled', 'Objects made for what is under way, in use or not.', { of });
   return {
+    races: made('queries'),
+    exchanges: made('messages'),
     waiting: metrics.gauge('in_flight', 'Queries that wait for an upstream.'),
     overloads: metrics.counter(
       'overload_total',

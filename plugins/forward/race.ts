@@ -2,7 +2,13 @@
 //
 // A race outlives its query: when one message was answered and the query settled, the others stay under way until they are answered or have
 // taken too long, because what becomes of them tells something about their upstreams.
-import { EXCHANGE_LIMIT, type Exchange, Failure, type Query } from '../../core/plugin.js';
+import {
+  EXCHANGE_LIMIT,
+  type Exchange,
+  Failure,
+  type Gauge,
+  type Query,
+} from '../../core/plugin.js';
 
 /** Most messages under way for one query: four upstreams raced, a hedge, and datagrams taken for lost. Past it no further one is sent. */
 export const MAX_LEGS = 8;
@@ -62,6 +68,12 @@ export class Race {
 export class RacePool {
   readonly #races: Race[] = [];
   readonly #free: Race[] = [];
+  readonly #made: Gauge;
+
+  /** `made` shows how many there are, in use or not. */
+  constructor(made: Gauge) {
+    this.#made = made;
+  }
 
   at(index: number): Race {
     return this.#races[index] as Race;
@@ -74,6 +86,7 @@ export class RacePool {
     if (this.#races.length === EXCHANGE_LIMIT) return undefined;
     const race = new Race(this.#races.length);
     this.#races.push(race);
+    this.#made.inc();
     return race;
   }
 
