@@ -31,6 +31,9 @@ const DATAGRAMS = TEXT + TEXT_CELLS;
 const STREAMS = DATAGRAMS + LATENCY_CELLS;
 const WIDTH = STREAMS + LATENCY_CELLS;
 
+/** A cache line: what each worker counts for itself is so far from what others write, or every query would take the line away from them. */
+const LINE_CELLS = 16;
+
 /** Why an upstream is suspected; the first ones are the failures of exchanges. */
 export const Cause = { NONE: 0, TIMEOUT: 1, NETWORK: 2, ANSWER: 3, ERRORS: 4 } as const;
 export type Cause = (typeof Cause)[keyof typeof Cause];
@@ -40,7 +43,7 @@ const LOG_EVERY_MS = 10_000;
 
 /** Memory for the upstreams of one *forward* and for the queries that each worker has in flight. */
 export function allocateHealth(workers: number): Int32Array {
-  return allocateCells(MAX_UPSTREAMS * WIDTH + workers);
+  return allocateCells(MAX_UPSTREAMS * WIDTH + (workers + 1) * LINE_CELLS);
 }
 
 /** One upstream's cells. */
@@ -184,18 +187,19 @@ export class HealthCells {
 /** Queries in flight in all workers. Each worker counts its own, so that a worker that died takes its count along. */
 export class InFlightCells {
   readonly #cells: Int32Array;
-  readonly #first = MAX_UPSTREAMS * WIDTH;
+  readonly #first = MAX_UPSTREAMS * WIDTH + LINE_CELLS;
   readonly #own: number;
 
   constructor(cells: Int32Array, worker: number) {
     this.#cells = cells;
-    this.#own = this.#first + worker;
+    this.#own = this.#first + worker * LINE_CELLS;
     storeCell(cells, this.#own, 0);
   }
 
   get total(): number {
     let total = 0;
-    for (let i = this.#first; i < this.#cells.length; i++) total += this.#cells[i] as number;
+    const cells = this.#cells;
+    for (let i = this.#first; i < cells.length; i += LINE_CELLS) total += cells[i] as number;
     return total;
   }
 
