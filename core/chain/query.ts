@@ -392,7 +392,7 @@ export class Query {
   }
 
   #clear(): void {
-    this.#continuations.fill(null);
+    for (let i = this.#next; i < this.#count; i++) this.#continuations[i] = null;
     this.#count = 0;
     this.#next = 0;
     this.#insertAt = 0;
