@@ -36,7 +36,7 @@ const MISS_BYTES = 280;
 const TURN_BYTES = 600;
 /** What a query may leave behind, on average of all rounds, and a round whatever it brings: a leak of anything is more. */
 const KEPT_BYTES = 1;
-const KEPT_ROUND_BYTES = 1 << 16;
+const KEPT_ROUND_BYTES = 1 << 17;
 /** So much is allocated between two collections at least: V8 begins with a young heap of this size. */
 const COLLECTED_BYTES = 1 << 19;
 
