@@ -49,7 +49,7 @@ interface Server {
   readonly port: number;
 }
 
-const options = { skip: isBatchedIo() ? false : 'no system calls here', timeout: 90_000 };
+const options = { skip: isBatchedIo() ? false : 'no system calls here', timeout: 180_000 };
 
 test('a hit allocates nothing: not for the query, and nothing that stays', options, async (t) => {
   const server = await startServer(t);
