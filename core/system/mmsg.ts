@@ -13,6 +13,7 @@ import { addressBytes, endpointText, familyOf, isWildcard } from './address.js';
 import { MmsgBatch } from './batch.js';
 import { type Libc, type PollHandle, requireLibc, systemError } from './libc.js';
 import {
+  EACCES,
   EADDRINUSE,
   EPOLL_CLOEXEC,
   EPOLL_CTL_ADD,
@@ -20,6 +21,7 @@ import {
   EPOLL_DATA_OFFSET,
   EPOLL_EVENT_BYTES,
   EPOLLIN,
+  MSG_DONTWAIT,
   SOCK_DGRAM,
 } from './linux.js';
 import { MmsgSocket, type SocketOwner } from './mmsg-socket.js';
@@ -33,6 +35,8 @@ const EVENTS = 64;
 const ROUNDS_PER_TURN = 4;
 /** Ports tried at random for an outgoing socket before the kernel chooses. */
 const PORT_TRIES = 16;
+/** Datagrams that may have come in the microseconds between binding a socket and connecting it. */
+const STRANGERS = 1024;
 const FIRST_PORT = 1024;
 const LAST_PORT = 65535;
 
@@ -47,6 +51,7 @@ class MmsgLayer implements SocketLayer, SocketOwner {
   #epoll: number;
   readonly #stats = { wakeups: 0, batches: 0 };
   readonly #spinner = new Spinner();
+  readonly #scratch = new Uint8Array(1);
   readonly #events: DataView;
   readonly #eventsAddress: number;
   /** By descriptor. */
@@ -107,6 +112,7 @@ class MmsgLayer implements SocketLayer, SocketOwner {
       this.#closeOwned(fd);
       throw systemError(task, errno);
     }
+    this.#empty(fd);
     return this.#add(fd, from, true, onReadable);
   }
 
@@ -232,6 +238,13 @@ class MmsgLayer implements SocketLayer, SocketOwner {
     return socket;
   }
 
+  /** Takes what came before the socket was connected: it may be from anybody. */
+  #empty(fd: number): void {
+    for (let taken = 0; taken < STRANGERS; taken++) {
+      if (this.#libc.recv(fd, this.#scratch, this.#scratch.length, MSG_DONTWAIT) < 0) return;
+    }
+  }
+
   /** Errno, 0 when bound. A source port nobody can guess is half of what protects a query from forged answers (RFC 5452 section 4.5). */
   #bindAtRandom(fd: number, address: Uint8Array): number {
     for (let tries = 0; tries <= PORT_TRIES; tries++) {
@@ -240,7 +253,8 @@ class MmsgLayer implements SocketLayer, SocketOwner {
       address[3] = port & 0xff;
       if (this.#libc.bind(fd, address, address.length) === 0) return 0;
       const errno = this.#libc.errno();
-      if (errno !== EADDRINUSE) return errno;
+      // A port may be reserved for others (net.ipv4.ip_unprivileged_port_start, SELinux).
+      if (errno !== EADDRINUSE && (errno !== EACCES || port === 0)) return errno;
     }
     return EADDRINUSE;
   }
