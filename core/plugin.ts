@@ -89,11 +89,17 @@ export type { Batch } from './system/sockets.js';
 export type { ConnectionCounters } from './upstream/connection-pool.js';
 export * from './upstream/exchange.js';
 export { HttpsPool } from './upstream/https-pool.js';
+export { unmixOwners } from './upstream/letter-case.js';
 export { dropEcs, dropOpt, rejectsEcs, writeQuery, writeQuestion } from './upstream/message.js';
-export { randomBelow } from './upstream/random.js';
+export { random32, randomBelow } from './upstream/random.js';
 export { StreamPool } from './upstream/stream-pool.js';
 export { createTlsContext, type StreamTls } from './upstream/tls.js';
-export { type CarrierCounters, createReceiveBatch, UdpPool } from './upstream/udp-pool.js';
+export {
+  type CarrierCounters,
+  createReceiveBatch,
+  type UdpCounters,
+  UdpPool,
+} from './upstream/udp-pool.js';
 export { type MessageBuilder, Section, type SoaData, type SrvData } from './wire/builder.js';
 export * from './wire/constants.js';
 export { EcsAt, EcsFamily, ecsScopeOf, maskAddress } from './wire/ecs.js';

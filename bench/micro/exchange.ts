@@ -3,7 +3,7 @@
 import { makeQuery } from '../../core/testing/query.js';
 import { Exchange, MESSAGE_BYTES } from '../../core/upstream/exchange.js';
 import { IdTable } from '../../core/upstream/id-table.js';
-import { isReplyTo, stampMessage, writeQuery } from '../../core/upstream/message.js';
+import { Fit, fitOf, stampMessage, writeQuery } from '../../core/upstream/message.js';
 import { randomBelow } from '../../core/upstream/random.js';
 import { measure } from './rounds.js';
 
@@ -33,7 +33,7 @@ stampMessage(x, 7, slot, 0);
 slot[2] = (slot[2] ?? 0) | 0x80;
 measure('reply: judge', CALLS, (calls) => {
   let sum = 0;
-  for (let i = 0; i < calls; i++) sum += isReplyTo(x, slot, x.length) ? 1 : 0;
+  for (let i = 0; i < calls; i++) sum += fitOf(x, slot, x.length) === Fit.WHOLE ? 1 : 0;
   return sum;
 });
 

@@ -23,6 +23,10 @@ export const Failure = {
   ANSWER: 3,
   /** A limit of our own: no id, exchange or timer is left. Says nothing about the upstream. */
   LIMIT: 4,
+  /** A reply over UDP that fits but for the case of the question: the upstream does not keep it, or somebody guesses. */
+  CASE: 5,
+  /** So many messages came that fit nothing that no reply over UDP is believed. */
+  FORGERY: 6,
 } as const;
 export type Failure = (typeof Failure)[keyof typeof Failure];
 
@@ -83,6 +87,10 @@ export class Exchange {
 
   /** Set by the owner before `send`. */
   owner: ExchangeOwner | null = null;
+  /** Which letters of the question are sent in the other case, see letter-case.ts; 0 for none, and for a reply in any case. */
+  caseBits = 0;
+  /** The carrier's, when there is a reply over a connection: its question is not in the case that was sent. */
+  isMiscased = false;
 
   /** The carrier's: id on the wire, where it is under way, neighbours there. */
   id = 0;
@@ -100,6 +108,8 @@ export class Exchange {
   isStream = false;
   /** The message was sent again without OPT after the upstream did not understand it. */
   isPlainRetry = false;
+  /** It went over a connection because a reply over UDP would not be believed. */
+  isDoubted = false;
   sentMs = 0;
   deadlineMs = 0;
 
@@ -142,6 +152,9 @@ export class ExchangePool {
     x.upstream = -1;
     x.isStream = false;
     x.isPlainRetry = false;
+    x.isDoubted = false;
+    x.isMiscased = false;
+    x.caseBits = 0;
     this.#free.push(x);
   }
 

@@ -15,7 +15,7 @@ import {
 import { type Exchange, Failure } from './exchange.js';
 import { addPadding, HOP_OPTIONS_BYTES } from './hop-options.js';
 import { Fault, HttpsRequest, type RequestOwner } from './https-request.js';
-import { isReplyTo } from './message.js';
+import { Fit, fitOf } from './message.js';
 import { openStream, type TlsMemory } from './stream-socket.js';
 import { certifiedName, type StreamTls } from './tls.js';
 
@@ -83,7 +83,7 @@ export class HttpsPool extends ConnectionPool<HttpsConnection> implements Reques
     const connection = x.link as HttpsConnection;
     connection.heardMs = this.#now();
     // Id 0 was sent (RFC 8484 section 4.1), and TLS vouches for the rest.
-    const isReply = wire[0] === 0 && wire[1] === 0 && isReplyTo(x, wire, wire.length);
+    const isReply = wire[0] === 0 && wire[1] === 0 && fitOf(x, wire, wire.length) !== Fit.NONE;
     if (isReply) connection.answers++;
     else this.#options.counters.mismatched.inc();
     this.settle(connection, x);

@@ -9,7 +9,7 @@ import { ConnectionPool, type ConnectionPoolOptions } from './connection-pool.js
 import { type Exchange, type ExchangePool, Failure } from './exchange.js';
 import { keepaliveMs } from './hop-options.js';
 import { IdTable } from './id-table.js';
-import { isReplyTo } from './message.js';
+import { Fit, fitOf } from './message.js';
 import { StreamConnection } from './stream-connection.js';
 import { openStream, type TlsMemory } from './stream-socket.js';
 import type { StreamTls } from './tls.js';
@@ -98,7 +98,9 @@ export class StreamPool extends ConnectionPool<StreamConnection> {
       counters.unexpected.inc();
       return;
     }
-    const isReply = isReplyTo(x, wire, wire.length);
+    const fit = fitOf(x, wire, wire.length);
+    const isReply = fit !== Fit.NONE;
+    x.isMiscased = fit === Fit.MISCASED;
     if (isReply) connection.answers++;
     else counters.mismatched.inc();
     if (connection.takesKeepalive(id)) this.#keepFor(connection, keepaliveMs(wire));

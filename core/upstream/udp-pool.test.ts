@@ -67,8 +67,10 @@ function poolTo(
       misses: metrics.counter('misses', ''),
       mismatched: metrics.counter('mismatched', ''),
       unexpected: metrics.counter('unexpected', ''),
+      guessed: metrics.counter('guessed', ''),
     },
     onError: (error) => errors.push(error.message),
+    onForgery: () => errors.push('forgery'),
   });
   layer.start();
   t.after(async () => {

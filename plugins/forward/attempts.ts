@@ -4,6 +4,7 @@
 //                                   -> TC over UDP            -> the same upstream over TCP
 //                                   -> client subnet rejected -> the same upstream without it, once
 //                                   -> FORMERR, NOTIMP        -> the same upstream without EDNS, once
+//                                   -> forged, perhaps        -> the same upstream over TCP, see doubts.ts
 //                                   -> failure, failover rcode, lame -> attempt at the next upstream, or SERVFAIL
 //                                   -> nothing for its p95    -> another upstream besides, while the budget of hedges lasts
 //                                   -> nothing for longer     -> taken for lost: another one, or the same once more
@@ -30,6 +31,7 @@ import { isConclusive, isLame, isRefusalOfEdns, kindOf } from './answers.js';
 import { Budget } from './budget.js';
 import { type AttemptCounts, createCounts } from './counts.js';
 import { Disagreements } from './disagreements.js';
+import { Doubts } from './doubts.js';
 import type { InFlightCells } from './health-cells.js';
 import { Launcher } from './launcher.js';
 import { createPolicy, type PolicyName } from './policy.js';
@@ -85,6 +87,7 @@ export class Attempts implements ExchangeOwner {
   readonly #hedges: Budget;
   readonly #repeats = new Budget(REPEATS_PER_REPLY, REPEAT_BURST);
   readonly #disagreements: Disagreements;
+  readonly #doubts: Doubts;
   readonly #counts: AttemptCounts;
   #isStopped = false;
 
@@ -119,6 +122,7 @@ export class Attempts implements ExchangeOwner {
       readTimeoutMs: options.readTimeoutMs,
       overloads: this.#counts.overloads,
     });
+    this.#doubts = new Doubts(this.#launcher, upstreams, metrics);
   }
 
   /** Opens connections ahead of queries, and goes on with the probes of the worker that this one replaces. */
@@ -170,6 +174,7 @@ export class Attempts implements ExchangeOwner {
     upstream.health.answered(rcode);
     upstream.observe(rcode, rttMs);
     this.#repeats.earn();
+    this.#doubts.answered(x);
     const isTruncated = ((wire[2] as number) & TC) !== 0;
     if (race.query === null) {
       this.#onLateReply(race, x, kindOf(wire, rcode));
@@ -191,6 +196,7 @@ export class Attempts implements ExchangeOwner {
 
   onFailure(x: Exchange, failure: Failure): void {
     const race = this.#races.at(x.race);
+    if (this.#doubts.resends(race, x, failure)) return;
     race.remove(x);
     this.#launcher.note(race, x, failure);
     this.#exchanges.give(x);
@@ -278,7 +284,9 @@ export class Attempts implements ExchangeOwner {
     const isOrdered = this.#options.policy === 'sequential';
     const index = isOrdered ? NONE_LEFT : this.#selection.another(race);
     const last = race.legs[race.count - 1] as Exchange;
-    if ((index === NONE_LEFT && last.isStream) || !this.#repeats.spend()) return;
+    const isSettled = index === NONE_LEFT && last.isStream && !last.isDoubted;
+    if (isSettled || !this.#repeats.spend()) return;
+    if (last.isDoubted) race.isStreamless = true;
     const failure =
       index === NONE_LEFT ? this.#launcher.repeat(race, last) : this.#launcher.launch(race, index);
     if (failure === Failure.NONE) this.#counts.repeated.inc();
@@ -319,7 +327,7 @@ export class Attempts implements ExchangeOwner {
         return;
       }
     }
-    const reply = replyFrom(race.query as Query, wire, length, rcode);
+    const reply = replyFrom(race.query as Query, x, wire, length, rcode);
     if (reply === undefined) {
       this.onFailure(x, Failure.ANSWER);
       return;

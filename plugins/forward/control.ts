@@ -29,7 +29,7 @@ export class ForwardControl implements Control {
       this.#path = path;
       this.#keeper = createKeeper({ path, intervalMs }, this.#health, config.from, services);
     }
-    const table = new UpstreamTable(cells, config.from, config.max_fails, services);
+    const table = new UpstreamTable(cells, config, services);
     services.get(COMMANDS).add('upstreams', UPSTREAMS_HELP, table.run);
   }
 

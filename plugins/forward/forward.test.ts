@@ -93,7 +93,7 @@ test('forward: a truncated answer is asked for again over TCP', LIMIT, async (t)
 
 test('forward: the query sent carries what concerns the answer, not the hop', LIMIT, async (t) => {
   const server = await upstreamFor(t, answering());
-  const r = await forwardRig(t, `forward . ${server.address}`);
+  const r = await forwardRig(t, `forward . ${server.address} {\nno_0x20\n}`);
   const ecs = Uint8Array.of(0, 1, 24, 0, 198, 51, 100);
   await r.ask('wWw.ExamPle.org', 'A', {
     do: true,

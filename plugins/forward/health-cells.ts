@@ -12,7 +12,8 @@ import { MAX_UPSTREAMS } from './policy.js';
 
 /**
  * Cells of one upstream: whose it is (hash of its address), failed probes in a row, suspected since, who probes, without EDNS until; why it is suspected,
- * whether that was logged and when last; error replies in a row; what it is called.
+ * whether that was logged and when last; error replies in a row; folds the case of questions until, how many replies were in another case and
+ * since when, when it was last said that its answers may be forged; what it is called.
  */
 const KEY = 0;
 const FAILS = 1;
@@ -23,7 +24,11 @@ const CAUSE = 5;
 const IS_LOGGED = 6;
 const LOGGED_AT = 7;
 const STREAK = 8;
-const TEXT = 9;
+const FOLDED = 9;
+const MISCASED = 10;
+const MISCASED_SINCE = 11;
+const WARNED_AT = 12;
+const TEXT = 13;
 /** Length and as many bytes of a name: the longest address with scheme, interface and port is 80. */
 const TEXT_CELLS = 24;
 /** Behind them, how fast it is: over UDP, then over connections. */
@@ -37,6 +42,9 @@ export type Cause = (typeof Cause)[keyof typeof Cause];
 
 /** How often suspicions of one upstream are logged at most: where every other datagram is lost it may come and go many times a second. */
 const LOG_EVERY_MS = 10_000;
+
+/** How often it is said that answers of one upstream may be forged. */
+const WARN_EVERY_MS = 60_000;
 
 /** Memory for the upstreams of one *forward* and for the queries that each worker has in flight. */
 export function allocateHealth(workers: number): Int32Array {
@@ -168,6 +176,34 @@ export class HealthCells {
 
   usePlainUntil(seconds: number): void {
     storeCell(this.#cells, this.#at + PLAIN, seconds);
+  }
+
+  /** Until when its questions are sent in the client's case, in whole seconds of the workers' clock. */
+  get foldedUntil(): number {
+    return this.#cells[this.#at + FOLDED] as number;
+  }
+
+  foldUntil(seconds: number): void {
+    storeCell(this.#cells, this.#at + FOLDED, seconds);
+    storeCell(this.#cells, this.#at + MISCASED, 0);
+  }
+
+  /** Counts a reply in another case than that of its question; gives how many there are of the last `windowSeconds`. */
+  miscased(nowSeconds: number, windowSeconds: number): number {
+    const since = loadCell(this.#cells, this.#at + MISCASED_SINCE);
+    if (since === 0 || nowSeconds - since > windowSeconds) {
+      storeCell(this.#cells, this.#at + MISCASED_SINCE, nowSeconds || 1);
+      storeCell(this.#cells, this.#at + MISCASED, 0);
+    }
+    return addToCell(this.#cells, this.#at + MISCASED, 1);
+  }
+
+  /** Whether a warning that answers may be forged is to be logged: not when another one was a moment ago. */
+  startsWarning(nowMs: number): boolean {
+    const warnedAt = this.#cells[this.#at + WARNED_AT] as number;
+    if (warnedAt !== 0 && (((nowMs | 0) - warnedAt) | 0) < WARN_EVERY_MS) return false;
+    storeCell(this.#cells, this.#at + WARNED_AT, nowMs | 0 || 1);
+    return true;
   }
 
   /** Makes this worker the one that probes; false when another one is. */

@@ -10,7 +10,7 @@ import { keptLatency, takeLatency } from './latency.js';
 import { type AddressTarget, type NameTarget, targetText } from './targets.js';
 
 /** Raised when what is kept of an upstream, or what its numbers mean, changes. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** One upstream as it is kept. */
 interface Kept {
@@ -20,6 +20,8 @@ interface Kept {
   readonly cause: Cause;
   /** How much longer it gets queries without EDNS. */
   readonly plainSeconds: number;
+  /** How much longer its questions are left in the client's case. */
+  readonly foldedSeconds: number;
   readonly datagrams: readonly number[];
   readonly streams: readonly number[];
 }
@@ -56,6 +58,7 @@ export class LearnedHealth implements SnapshotSection {
         text: place.text,
         cause: place.suspectSince === 0 || place.cause === Cause.ERRORS ? Cause.NONE : place.cause,
         plainSeconds: place.plainUntil === 0 ? 0 : Math.round(place.plainUntil - nowSeconds),
+        foldedSeconds: place.foldedUntil === 0 ? 0 : Math.round(place.foldedUntil - nowSeconds),
         datagrams: keptLatency(this.#cells, place.latencyAt(false)),
         streams: keptLatency(this.#cells, place.latencyAt(true)),
       };
@@ -74,6 +77,8 @@ export class LearnedHealth implements SnapshotSection {
     if (kept.cause !== Cause.NONE) place.suspect(nowMs, kept.cause);
     const plainSeconds = kept.plainSeconds - ageMs / 1000;
     if (plainSeconds > 0) place.usePlainUntil(Math.ceil(nowMs / 1000 + plainSeconds));
+    const foldedSeconds = kept.foldedSeconds - ageMs / 1000;
+    if (foldedSeconds > 0) place.foldUntil(Math.ceil(nowMs / 1000 + foldedSeconds));
     this.taken++;
   }
 }

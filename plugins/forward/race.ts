@@ -30,6 +30,9 @@ export class Race {
   kind = 0;
   /** It tries whether one of the upstreams is back, all of which are down. */
   isTrial = false;
+  /** Messages sent again because a reply over UDP would not be believed, and whether TCP was tried for that in vain. */
+  doubts = 0;
+  isStreamless = false;
   /** Its legs are being looked through: whoever takes one away leaves the rest to the one who looks. */
   isBusy = false;
   timer = 0;
@@ -90,6 +93,8 @@ export class RacePool {
     race.winner = -1;
     race.kind = 0;
     race.isTrial = false;
+    race.doubts = 0;
+    race.isStreamless = false;
     this.#free.push(race);
   }
 }

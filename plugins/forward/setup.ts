@@ -42,6 +42,7 @@ function optionsOf(config: ForwardConfig, { targets, tls, cells }: Published): F
     logsDisagreements: config.log_disagreements,
     upstream: {
       cells,
+      mixesCase: !config.no_0x20,
       health: { maxFails: config.max_fails, intervalMs, ...probe },
       sourceAddress: config.source_address,
       tlsContext: isPlainOnly ? undefined : createTlsContext(tls),

@@ -79,6 +79,7 @@ test('upstreams: a row for each way that was used', LIMIT, async (t) => {
     failed: 0,
     errors_percent: 0,
     reused_percent: null,
+    case: 'mixed',
     why: '',
   });
   assert.deepEqual([second?.upstream, second?.sent, second?.share_percent], [closed, 0, 0]);

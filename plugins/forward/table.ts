@@ -3,6 +3,7 @@ import { CommandError, type ControlServices, METRIC_SOURCE, type Row } from '../
 import { CAUSES, HOLD_MS, type State } from './health.js';
 import { Cause, HealthCells } from './health-cells.js';
 import { type LatencySummary, summarize } from './latency.js';
+import type { ForwardConfig } from './syntax.js';
 
 export const UPSTREAMS_HELP =
   'what is known of the upstreams: state, speed, share of queries, errors';
@@ -29,18 +30,18 @@ export class UpstreamTable {
   readonly #cells: Int32Array;
   readonly #zones: string;
   readonly #maxFails: number;
+  readonly #isMixing: boolean;
   readonly #services: ControlServices;
 
-  /** `zones` are those that the *forward* is for. */
   constructor(
     cells: Int32Array,
-    zones: readonly string[],
-    maxFails: number,
+    { from, max_fails, no_0x20 }: ForwardConfig,
     services: ControlServices,
   ) {
     this.#cells = cells;
-    this.#zones = zones.join(',');
-    this.#maxFails = maxFails;
+    this.#zones = from.join(',');
+    this.#maxFails = max_fails;
+    this.#isMixing = !no_0x20;
     this.#services = services;
   }
 
@@ -68,8 +69,15 @@ export class UpstreamTable {
       failed: latency.failed,
       errors_percent: rounded(100 * latency.errorShare),
       reused_percent: opened(to, proto),
+      case: proto === 'udp' ? this.#caseOf(place) : '',
       why: state === 'trusted' ? '' : whyOf(place, this.#services.clock.nowMs),
     };
+  }
+
+  /** In which case questions over UDP are sent, and come back. */
+  #caseOf(place: HealthCells): 'mixed' | 'folded' | 'kept' {
+    if (!this.#isMixing) return 'kept';
+    return place.foldedUntil > this.#services.clock.nowMs / 1000 ? 'folded' : 'mixed';
   }
 
   #stateOf(place: HealthCells): State {

@@ -16,10 +16,11 @@ import {
   TIMERS,
 } from '../../core/plugin.js';
 import type { Candidate } from './candidate.js';
-import { type CarrierOptions, type Carriers, createCarriers } from './carriers.js';
+import { type CarrierOptions, type Carriers, createCarriers, spoofCounterOf } from './carriers.js';
 import { Health, type HealthOptions, STATES, type State } from './health.js';
 import { HealthCells, hashOf } from './health-cells.js';
 import { Latency } from './latency.js';
+import { Spelling } from './spelling.js';
 import { type AddressTarget, addressWithPort, targetText } from './targets.js';
 import { DEFAULT_WEIGHT } from './weights.js';
 
@@ -36,6 +37,8 @@ const LOG_INTERVAL_MS = 60_000;
 export interface UpstreamOptions extends CarrierOptions {
   readonly cells: Int32Array;
   readonly health: HealthOptions;
+  /** Whether the case of letters in questions over UDP is mixed. */
+  readonly mixesCase: boolean;
 }
 
 export class Upstream implements Candidate {
@@ -44,6 +47,9 @@ export class Upstream implements Candidate {
   readonly weight: number;
   readonly seed: number;
   readonly health: Health;
+  readonly spelling: Spelling;
+  /** Counts replies over UDP that were forged but for the case of letters. */
+  readonly forged: Counter;
   readonly timeoutError: DnsError;
   readonly networkError: DnsError;
   readonly answerError: DnsError;
@@ -73,9 +79,32 @@ export class Upstream implements Candidate {
     this.#durations = durationsOf(services.metrics, to);
 
     const { clock, metrics, log, worker } = services;
-    const onError = (error: Error): void => this.#logOnce(log, error);
-    this.#carriers = createCarriers(target, options, services, exchanges, receiveBatch, onError);
     const cells = HealthCells.of(options.cells, this.text, worker);
+    this.forged = spoofCounterOf(metrics, to, 'case');
+    this.spelling = new Spelling(this.text, cells, options.mixesCase, {
+      clock,
+      log,
+      folds: metrics.counter(
+        'case_folds_total',
+        'How often an upstream was found not to keep the case of questions.',
+        { to },
+      ),
+    });
+    const given = metrics.counter(
+      'distrusted_sockets_total',
+      'UDP sockets given up because too many messages looked forged.',
+      { to },
+    );
+    this.#carriers = createCarriers(target, options, services, exchanges, receiveBatch, {
+      onError: (error) => this.#logOnce(log, error),
+      onForgery: () => {
+        given.inc();
+        if (!cells.startsWarning(clock.nowMs)) return;
+        log.warning(
+          `somebody may be forging answers of upstream ${this.text}: what waits for them is asked over TCP`,
+        );
+      },
+    });
     this.#datagrams = new Latency(options.cells, cells.latencyAt(false), clock);
     this.#streams = new Latency(options.cells, cells.latencyAt(true), clock);
     const failures = metrics.counter(
