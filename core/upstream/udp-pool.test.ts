@@ -8,6 +8,7 @@ import { FakeClock, FakeTimers } from '../testing/clock.js';
 import { type Outcome, TestOwner } from '../testing/exchanges.js';
 import { FakeMetrics } from '../testing/services.js';
 import { Failure } from './exchange.js';
+import { GUESS_LIMIT } from './pool-socket.js';
 import { createReceiveBatch, UdpPool } from './udp-pool.js';
 
 type Answer = (query: Buffer, from: RemoteInfo, server: Socket) => void;
@@ -134,6 +135,67 @@ for (const force of LAYERS) {
     assert.equal(r.metrics.value('mismatched'), 8);
     assert.equal(r.metrics.value('unexpected'), 2);
   });
+
+  test(name('a question that is sent in mixed case has to come back so'), LIMIT, async (t) => {
+    let isFolding = true;
+    const r = await rig(t, force, (query, from, server) => {
+      const reply = replyTo(query, (m) => {
+        if (isFolding) m.write(m.toString('latin1', 12, 29).toLowerCase(), 12, 'latin1');
+      });
+      server.send(reply, from.port, from.address);
+    });
+    const ask = (): Promise<Outcome> => {
+      const x = r.owner.make('wWw.example.org');
+      x.caseBits = 0x2aaa_aaaa;
+      assert.equal(r.pool.send(x), Failure.NONE);
+      return r.owner.outcome(x);
+    };
+    assert.equal(await ask(), Failure.CASE);
+    assert.equal(r.pool.inFlight, 0);
+    assert.equal(r.metrics.value('mismatched'), 1);
+    isFolding = false;
+    const outcome = await ask();
+    assert.ok(outcome instanceof Buffer);
+    assert.equal(outcome.toString('latin1', 13, 16), 'wWw');
+    // The one who takes the failure decides what it means.
+    assert.equal(r.metrics.value('guessed'), 0);
+  });
+
+  test(name('guesses are told from late and repeated replies'), LIMIT, async (t) => {
+    const r = await rig(t, force, (query, from, server) => {
+      const send = (reply: Buffer): void => server.send(reply, from.port, from.address);
+      for (let i = 1; i < GUESS_LIMIT; i++) {
+        send(replyTo(query, (m) => m.writeUInt16BE(m.readUInt16BE(0) ^ i)));
+      }
+      for (let i = 0; i < 2 * GUESS_LIMIT; i++) send(replyTo(query));
+    });
+    assert.ok((await r.ask('www.example.org')) instanceof Buffer);
+    const late = 2 * GUESS_LIMIT - 1;
+    await waitFor(() => r.metrics.value('unexpected') === late + GUESS_LIMIT - 1);
+    assert.equal(r.metrics.value('guessed'), GUESS_LIMIT - 1);
+    assert.deepEqual(r.errors, []);
+  });
+
+  test(
+    name('a socket that is flooded is given up, with all that waits on it'),
+    LIMIT,
+    async (t) => {
+      let isFlooding = true;
+      const r = await rig(t, force, (query, from, server) => {
+        const send = (reply: Buffer): void => server.send(reply, from.port, from.address);
+        for (let i = 1; isFlooding && i <= GUESS_LIMIT; i++) {
+          send(replyTo(query, (m) => m.writeUInt16BE(m.readUInt16BE(0) ^ i)));
+        }
+        send(replyTo(query));
+      });
+      for (let i = 0; i < 3; i++) assert.equal(await r.ask('www.example.org'), Failure.FORGERY);
+      assert.deepEqual(r.errors, ['forgery', 'forgery', 'forgery']);
+      assert.equal(new Set(r.ports).size, 3);
+      assert.equal(r.pool.inFlight, 0);
+      isFlooding = false;
+      assert.ok((await r.ask('www.example.org')) instanceof Buffer);
+    },
+  );
 
   test(name('what comes from elsewhere is not heard'), LIMIT, async (t) => {
     const elsewhere = createSocket('udp4');
