@@ -13,8 +13,8 @@ const TAIL_BYTES = 4;
 /** The bit that tells the case of each byte that is an ASCII letter; 0 for any other byte. */
 const CASE_BIT: Uint8Array = caseBitTable();
 
-/** Writes the question name of `x` in the case that it is sent in into a message that starts at `at` of `out`. */
-export function mixCase(x: Exchange, out: Uint8Array, at: number): void {
+/** Writes the question name of `x` in the case that it is sent in into a message that starts at `at` of `out`; gives the offset just past it. */
+export function mixCase(x: Exchange, out: Uint8Array, at: number): number {
   const { message, caseBits: bits } = x;
   const end = x.questionEnd - TAIL_BYTES;
   for (let i = QNAME_AT; i < end; i++) {
@@ -22,6 +22,7 @@ export function mixCase(x: Exchange, out: Uint8Array, at: number): void {
     // Shifts count modulo 32: bit i comes to where the case of a letter is.
     out[at + i] = octet ^ ((CASE_BIT[octet] as number) & ((bits >>> i) << 5));
   }
+  return end;
 }
 
 /**

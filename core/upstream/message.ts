@@ -102,8 +102,12 @@ export function rejectsEcs(x: Exchange, wire: Uint8Array, length: number): boole
 export function stampMessage(x: Exchange, id: number, out: Uint8Array, at: number): void {
   const message = x.message;
   const length = x.length;
-  for (let i = 2; i < length; i++) out[at + i] = message[i] as number;
-  if (x.caseBits !== 0) mixCase(x, out, at);
+  let i = 2;
+  if (x.caseBits !== 0) {
+    for (; i < HEADER_BYTES; i++) out[at + i] = message[i] as number;
+    i = mixCase(x, out, at);
+  }
+  for (; i < length; i++) out[at + i] = message[i] as number;
   out[at] = id >> 8;
   out[at + 1] = id & 255;
 }
