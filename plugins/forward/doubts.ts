@@ -32,8 +32,9 @@ export class Doubts {
   resends(race: Race, x: Exchange, failure: Failure): boolean {
     const { spelling } = this.#upstreams[x.upstream] as Upstream;
     const isMiscased = failure === Failure.CASE;
-    if (isMiscased) spelling.miscased();
     if (race.query === null) return false;
+    if (isMiscased) race.miscased++;
+    if (isMiscased && race.isStreamless) spelling.miscased(race.miscased);
     if (!isMiscased && failure !== Failure.FORGERY) {
       if (!x.isDoubted || failure === Failure.LIMIT) return false;
       race.isStreamless = true;

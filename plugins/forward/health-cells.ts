@@ -12,8 +12,8 @@ import { MAX_UPSTREAMS } from './policy.js';
 
 /**
  * Cells of one upstream: whose it is (hash of its address), failed probes in a row, suspected since, who probes, without EDNS until; why it is suspected,
- * whether that was logged and when last; error replies in a row; folds the case of questions until, how many replies were in another case and
- * since when, when it was last said that its answers may be forged; what it is called.
+ * whether that was logged and when last; error replies in a row; folds the case of questions until, when it was last said that its
+ * answers may be forged; what it is called.
  */
 const KEY = 0;
 const FAILS = 1;
@@ -25,10 +25,8 @@ const IS_LOGGED = 6;
 const LOGGED_AT = 7;
 const STREAK = 8;
 const FOLDED = 9;
-const MISCASED = 10;
-const MISCASED_SINCE = 11;
-const WARNED_AT = 12;
-const TEXT = 13;
+const WARNED_AT = 10;
+const TEXT = 11;
 /** Length and as many bytes of a name: the longest address with scheme, interface and port is 80. */
 const TEXT_CELLS = 24;
 /** Behind them, how fast it is: over UDP, then over connections. */
@@ -185,17 +183,6 @@ export class HealthCells {
 
   foldUntil(seconds: number): void {
     storeCell(this.#cells, this.#at + FOLDED, seconds);
-    storeCell(this.#cells, this.#at + MISCASED, 0);
-  }
-
-  /** Counts a reply in another case than that of its question; gives how many there are of the last `windowSeconds`. */
-  miscased(nowSeconds: number, windowSeconds: number): number {
-    const since = loadCell(this.#cells, this.#at + MISCASED_SINCE);
-    if (since === 0 || nowSeconds - since > windowSeconds) {
-      storeCell(this.#cells, this.#at + MISCASED_SINCE, nowSeconds || 1);
-      storeCell(this.#cells, this.#at + MISCASED, 0);
-    }
-    return addToCell(this.#cells, this.#at + MISCASED, 1);
   }
 
   /** Whether a warning that answers may be forged is to be logged: not when another one was a moment ago. */

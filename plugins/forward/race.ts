@@ -30,8 +30,10 @@ export class Race {
   kind = 0;
   /** It tries whether one of the upstreams is back, all of which are down. */
   isTrial = false;
-  /** Messages sent again because a reply over UDP would not be believed, and whether TCP was tried for that in vain. */
+  /** Messages sent again because a reply over UDP would not be believed, and replies over UDP that fit but for their case. */
   doubts = 0;
+  miscased = 0;
+  /** TCP was tried instead, in vain. */
   isStreamless = false;
   /** Its legs are being looked through: whoever takes one away leaves the rest to the one who looks. */
   isBusy = false;
@@ -94,6 +96,7 @@ export class RacePool {
     race.kind = 0;
     race.isTrial = false;
     race.doubts = 0;
+    race.miscased = 0;
     race.isStreamless = false;
     this.#free.push(race);
   }

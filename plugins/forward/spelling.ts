@@ -4,7 +4,7 @@
 //   a reply over UDP fits but for its case -> never taken; the same message goes over TCP, in mixed case, where nobody can answer in its place
 //   the case is lost over TCP as well      -> the upstream folds: the client's case for FOLDED_SECONDS
 //   the case is kept over TCP              -> somebody guessed id and port: counted
-//   PROOFS such replies over UDP           -> it folds, whatever is said over TCP, if there is any
+//   there is no TCP                        -> once more over UDP; PROOFS such replies to one query say that the upstream folds
 import { type Clock, type Counter, type Logger, random32 } from '../../core/plugin.js';
 import type { HealthCells } from './health-cells.js';
 
@@ -12,11 +12,10 @@ import type { HealthCells } from './health-cells.js';
 const FOLDED_SECONDS = 3600;
 
 /**
- * So many replies within that time that lost only their case are the upstream's. A forger has to guess id and port for each, 1 in 2 ** 32 a
- * message, and needs all of them only to be spared the case of the letters in the next attempt.
+ * So many replies to messages of one query that lost only their case are the upstream's, where it cannot be asked over TCP. Each message has an id
+ * of its own and mostly another port, and a forger has at most GUESS_LIMIT guesses at each, before the upstream answers: (1 in 2048) ** 3.
  */
 const PROOFS = 3;
-const PROOF_SECONDS = 3600;
 
 export interface SpellingServices {
   readonly clock: Clock;
@@ -50,10 +49,9 @@ export class Spelling {
     return this.#isMixing && !this.isFolding ? random32() : 0;
   }
 
-  /** A reply over UDP was in another case than its question. */
-  miscased(): void {
-    const nowSeconds = Math.floor(this.#services.clock.nowMs / 1000);
-    if (this.#cells.miscased(nowSeconds, PROOF_SECONDS) >= PROOFS) this.folds();
+  /** So many messages of one query, which cannot be asked over TCP, were answered over UDP in another case. */
+  miscased(times: number): void {
+    if (times >= PROOFS) this.folds();
   }
 
   /** It is known to fold case. */

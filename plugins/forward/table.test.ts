@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { encode } from 'dns-packet';
 import { type Control, type ControlServices, METRIC_SOURCE, type Row } from '../../core/plugin.js';
 import { FakeClock, fakeServices, parseDirective } from '../../core/testing.js';
 import {
@@ -10,6 +11,7 @@ import {
   closedAddress,
   forwardRig,
   LIMIT,
+  questionName,
   until,
   upstreamFor,
 } from '../../test/lib/forward-rig.js';
@@ -161,6 +163,54 @@ test('persist: speed, suspicion and missing EDNS are known after a restart', LIM
   await other.control.onLoad?.();
   assert.equal((await other.rows()).length, 1);
   await other.control.onStop?.();
+});
+
+test(
+  'persist: that an upstream folds the case of questions is known, for its hour',
+  LIMIT,
+  async (t) => {
+    const folder = tempFolder();
+    t.after(() => folder.remove());
+    const clock = new FakeClock();
+    const path = join(folder.path, 'upstreams');
+    const server = await upstreamFor(t, (query) =>
+      encode({
+        type: 'response',
+        id: query.id ?? 0,
+        questions: query.questions ?? [],
+        answers: [{ name: questionName(query), type: 'A', ttl: 60, data: '192.0.2.1' }],
+      }),
+    );
+    const text = `forward . ${server.address} {\npersist ${path} 0\n}`;
+    const before = controlOf(text, clock);
+    await before.control.onLoad?.();
+    await before.control.onStart?.();
+    const r = await rigFor(t, text, before, clock);
+    await r.ask('a-name-of-very-many-letters.example.org');
+    const cases = async (part: Part): Promise<readonly unknown[]> =>
+      (await part.rows()).map((row) => row.case);
+    assert.deepEqual(await cases(before), ['folded', '']);
+    await before.control.onStop?.();
+
+    const restarted = new FakeClock();
+    restarted.advance(77);
+    const after = controlOf(text, restarted);
+    await after.control.onLoad?.();
+    assert.deepEqual(await cases(after), ['folded']);
+    restarted.advance(3_590_000);
+    assert.deepEqual(await cases(after), ['folded']);
+    restarted.advance(20_000);
+    assert.deepEqual(await cases(after), ['mixed']);
+    await after.control.onStop?.();
+  },
+);
+
+test('upstreams: with no_0x20 the case of questions is kept', async (t) => {
+  const clock = new FakeClock();
+  const text = 'forward . 192.0.2.1 {\nno_0x20\n}';
+  const part = controlOf(text, clock);
+  await rigFor(t, text, part, clock);
+  assert.equal((await part.rows())[0]?.case, 'kept');
 });
 
 test('persist: two of them want two files', (t) => {
