@@ -27,7 +27,7 @@ import {
   type Timers,
   Transport,
 } from '../../core/plugin.js';
-import { isConclusive, isLame, isRefusalOfEdns, kindOf } from './answers.js';
+import { isBare, isConclusive, isLame, isRefusalOfEdns, kindOf } from './answers.js';
 import { Budget } from './budget.js';
 import { type AttemptCounts, createCounts } from './counts.js';
 import { Disagreements } from './disagreements.js';
@@ -181,6 +181,8 @@ export class Attempts implements ExchangeOwner {
     } else if (isTruncated && !x.isStream) {
       race.isStream = true;
       this.#resend(race, x);
+    } else if (isBare(wire) && this.#doubts.confirms(race, x)) {
+      return;
     } else if (rejectsEcs(x, wire, length)) {
       dropEcs(x);
       this.#resend(race, x);

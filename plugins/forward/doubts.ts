@@ -2,6 +2,7 @@
 //
 //   lost its case                 -> the same upstream over TCP, in mixed case, to find out who says so (see spelling.ts)
 //   too many guesses on a socket  -> the same upstream over TCP
+//   an error without a question   -> the same upstream over TCP: nothing but id and port vouches for it
 //   TCP is not to be had          -> over UDP once more: another id, another socket, another case
 import { type Counter, type Exchange, Failure, type Metrics } from '../../core/plugin.js';
 import type { Launcher } from './launcher.js';
@@ -14,7 +15,7 @@ const MAX_DOUBTS = 8;
 export class Doubts {
   readonly #launcher: Launcher;
   readonly #upstreams: readonly Upstream[];
-  readonly #moved: Readonly<Record<'case' | 'forgery', Counter>>;
+  readonly #moved: Readonly<Record<'case' | 'forgery' | 'error', Counter>>;
 
   constructor(launcher: Launcher, upstreams: readonly Upstream[], metrics: Metrics) {
     this.#launcher = launcher;
@@ -25,7 +26,7 @@ export class Doubts {
         'Queries asked over TCP because a reply over UDP would not be believed.',
         { reason },
       );
-    this.#moved = { case: moved('case'), forgery: moved('forgery') };
+    this.#moved = { case: moved('case'), forgery: moved('forgery'), error: moved('error') };
   }
 
   /** Whether the message of `x`, which came to nothing for this reason, is under way again. */
@@ -41,6 +42,23 @@ export class Doubts {
     }
     const isStream = !race.isStreamless && !(isMiscased && spelling.isFolding);
     return this.#resend(race, x, failure, isStream);
+  }
+
+  /** Whether the message of `x`, which was answered with an error without a question, is under way again to hear that from the upstream itself. */
+  confirms(race: Race, x: Exchange): boolean {
+    // Where the case of the question does not count either, such an error is as good as any reply.
+    if (x.isStream || x.caseBits === 0 || race.isStreamless || race.doubts === MAX_DOUBTS) {
+      return false;
+    }
+    race.doubts++;
+    this.#moved.error.inc();
+    x.isDoubted = true;
+    if (this.#launcher.send(race, x, true) === Failure.NONE) return true;
+    this.#upstreams[x.upstream]?.latency(true).withdrawn();
+    x.isDoubted = false;
+    x.isStream = false;
+    race.isStreamless = true;
+    return false;
   }
 
   /** There is a reply to `x`. */

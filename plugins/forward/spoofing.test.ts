@@ -4,6 +4,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import test, { type TestContext } from 'node:test';
 import { encode } from 'dns-packet';
+import { Rcode } from '../../core/plugin.js';
 import type { Script } from '../../core/testing.js';
 import {
   answering,
@@ -152,6 +153,32 @@ async function datagramsOnly(
   t.after(() => server.close());
   return { address: `127.0.0.1:${server.address().port}`, ports };
 }
+
+test('spoofing: an error without a question is believed over TCP alone', LIMIT, async (t) => {
+  const bare = (raw: Buffer): Buffer => {
+    const reply = Buffer.alloc(12);
+    raw.copy(reply, 0, 0, 3);
+    reply[2] = (reply[2] as number) | 0x80;
+    reply[3] = Rcode.FORMERR;
+    return reply;
+  };
+  const server = await upstreamFor(
+    t,
+    overUdp((_query, _transport, raw) => bare(raw)),
+  );
+  const r = await forwardRig(t, `forward . ${server.address}`);
+  // It neither fails the query nor makes those that follow go without EDNS.
+  for (const options of [{ do: true }, {}]) {
+    assert.equal(octetOf(await r.ask('www.example.org', 'A', options)), 1);
+  }
+  for (const { raw } of server.queries) assert.equal(raw[11], 1);
+  assert.equal(value(r, 'unbelieved_queries_total', { reason: 'error' }), 2);
+  // Without TCP there is nothing better.
+  const old = await datagramsOnly(t, (raw, count) => [count <= 2 ? bare(raw) : replyTo(raw, 1)]);
+  const r2 = await forwardRig(t, `forward . ${old.address}`);
+  assert.equal(octetOf(await r2.ask('www.example.org')), 1);
+  assert.equal(old.ports.length, 3);
+});
 
 test('spoofing: without TCP it is another message from another port', LIMIT, async (t) => {
   const server = await datagramsOnly(t, (raw, count) =>
