@@ -110,6 +110,8 @@ export class Exchange {
   isPlainRetry = false;
   /** It went over a connection because a reply over UDP would not be believed. */
   isDoubted = false;
+  /** How often its reply over UDP was right but for its case. */
+  miscased = 0;
   sentMs = 0;
   deadlineMs = 0;
 
@@ -153,6 +155,7 @@ export class ExchangePool {
     x.isStream = false;
     x.isPlainRetry = false;
     x.isDoubted = false;
+    x.miscased = 0;
     x.isMiscased = false;
     x.caseBits = 0;
     this.#free.push(x);

@@ -288,7 +288,7 @@ export class Attempts implements ExchangeOwner {
     const last = race.legs[race.count - 1] as Exchange;
     const isSettled = index === NONE_LEFT && last.isStream && !last.isDoubted;
     if (isSettled || !this.#repeats.spend()) return;
-    if (last.isDoubted) race.isStreamless = true;
+    if (last.isDoubted) race.noteStreamless(last.upstream);
     const failure =
       index === NONE_LEFT ? this.#launcher.repeat(race, last) : this.#launcher.launch(race, index);
     if (failure === Failure.NONE) this.#counts.repeated.inc();

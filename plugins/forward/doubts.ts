@@ -34,22 +34,22 @@ export class Doubts {
     const { spelling } = this.#upstreams[x.upstream] as Upstream;
     const isMiscased = failure === Failure.CASE;
     if (race.query === null) return false;
-    if (isMiscased) race.miscased++;
-    if (isMiscased && race.isStreamless) spelling.miscased(race.miscased);
-    if (!isMiscased && failure !== Failure.FORGERY) {
+    if (isMiscased) {
+      x.miscased++;
+      if (race.isStreamless(x.upstream)) spelling.miscased(x.miscased);
+    } else if (failure !== Failure.FORGERY) {
       if (!x.isDoubted || failure === Failure.LIMIT) return false;
-      race.isStreamless = true;
+      race.noteStreamless(x.upstream);
     }
-    const isStream = !race.isStreamless && !(isMiscased && spelling.isFolding);
+    const isStream = !race.isStreamless(x.upstream) && !(isMiscased && spelling.isFolding);
     return this.#resend(race, x, failure, isStream);
   }
 
   /** Whether the message of `x`, which was answered with an error without a question, is under way again to hear that from the upstream itself. */
   confirms(race: Race, x: Exchange): boolean {
     // Where the case of the question does not count either, such an error is as good as any reply.
-    if (x.isStream || x.caseBits === 0 || race.isStreamless || race.doubts === MAX_DOUBTS) {
-      return false;
-    }
+    if (x.isStream || x.caseBits === 0 || race.isStreamless(x.upstream)) return false;
+    if (race.doubts === MAX_DOUBTS) return false;
     race.doubts++;
     this.#moved.error.inc();
     x.isDoubted = true;
@@ -57,7 +57,7 @@ export class Doubts {
     this.#upstreams[x.upstream]?.latency(true).withdrawn();
     x.isDoubted = false;
     x.isStream = false;
-    race.isStreamless = true;
+    race.noteStreamless(x.upstream);
     return false;
   }
 
@@ -83,7 +83,7 @@ export class Doubts {
     const refusal = this.#launcher.send(race, x, isStream, isTrial);
     if (refusal === Failure.NONE) return true;
     if (!isStream) return false;
-    race.isStreamless = true;
+    race.noteStreamless(x.upstream);
     return this.#resend(race, x, refusal, false);
   }
 }

@@ -89,7 +89,7 @@ export class Launcher {
     latency.failed();
     if (x.isDoubted) {
       // It answers over UDP.
-      race.isStreamless = true;
+      race.noteStreamless(x.upstream);
       return;
     }
     if (failure === Failure.TIMEOUT) race.timedOutMask |= 1 << x.upstream;

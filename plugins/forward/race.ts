@@ -30,11 +30,10 @@ export class Race {
   kind = 0;
   /** It tries whether one of the upstreams is back, all of which are down. */
   isTrial = false;
-  /** Messages sent again because a reply over UDP would not be believed, and replies over UDP that fit but for their case. */
+  /** Messages sent again because a reply over UDP would not be believed. */
   doubts = 0;
-  miscased = 0;
-  /** TCP was tried instead, in vain. */
-  isStreamless = false;
+  /** See `isStreamless`. */
+  streamlessMask = 0;
   /** Its legs are being looked through: whoever takes one away leaves the rest to the one who looks. */
   isBusy = false;
   timer = 0;
@@ -46,6 +45,15 @@ export class Race {
 
   constructor(index: number) {
     this.index = index;
+  }
+
+  /** Whether TCP was tried at this upstream because nothing over UDP is believed, in vain. */
+  isStreamless(upstream: number): boolean {
+    return (this.streamlessMask & (1 << upstream)) !== 0;
+  }
+
+  noteStreamless(upstream: number): void {
+    this.streamlessMask |= 1 << upstream;
   }
 
   add(x: Exchange): void {
@@ -96,8 +104,7 @@ export class RacePool {
     race.kind = 0;
     race.isTrial = false;
     race.doubts = 0;
-    race.miscased = 0;
-    race.isStreamless = false;
+    race.streamlessMask = 0;
     this.#free.push(race);
   }
 }

@@ -12,8 +12,8 @@ import type { HealthCells } from './health-cells.js';
 const FOLDED_SECONDS = 3600;
 
 /**
- * So many replies to messages of one query that lost only their case are the upstream's, where it cannot be asked over TCP. Each message has an id
- * of its own and mostly another port, and a forger has at most GUESS_LIMIT guesses at each, before the upstream answers: (1 in 2048) ** 3.
+ * So many replies to one query that lost only their case are the upstream's, where it cannot be asked over TCP. The query is sent anew each time,
+ * with another id and mostly from another port, and a forger has at most GUESS_LIMIT guesses at each, before the upstream answers: (1 in 2048) ** 3.
  */
 const PROOFS = 3;
 
@@ -49,7 +49,7 @@ export class Spelling {
     return this.#isMixing && !this.isFolding ? random32() : 0;
   }
 
-  /** So many messages of one query, which cannot be asked over TCP, were answered over UDP in another case. */
+  /** A message was answered over UDP in another case so many times, and cannot be sent over TCP. */
   miscased(times: number): void {
     if (times >= PROOFS) this.folds();
   }

@@ -66,8 +66,9 @@ for (const knowsPorts of [false, true]) {
 
     assert.equal(result.isForgeable, true, 'what the forger sends would never be taken');
     assert.equal(result.forgeries, 0);
-    assert.ok(result.datagramsForged > 10_000 * SECONDS, String(result.datagramsForged));
-    assert.ok(seen.guesses > 0);
+    assert.ok(result.datagramsForged > 1000 * SECONDS, String(result.datagramsForged));
+    // One in 8000 that are sent to any port finds one of 8 sockets.
+    if (knowsPorts || result.datagramsForged > 200_000) assert.ok(seen.guesses > 0);
     const asked = result.truths + result.failures + result.unanswered;
     assert.ok(result.truths >= 0.9 * asked, `${result.truths} of ${asked}`);
     if (!knowsPorts) return;
