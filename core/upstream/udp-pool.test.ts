@@ -214,10 +214,12 @@ for (const force of LAYERS) {
 
   test(name('a reply on another socket than the query left from is dropped'), LIMIT, async (t) => {
     const seen: { query: Buffer; from: RemoteInfo }[] = [];
+    let isDone = false;
     const r = await rig(t, force, (query, from, server) => {
       seen.push({ query, from });
       const first = seen[0];
-      if (first === undefined || first.from.port === from.port) return;
+      if (first === undefined || first.from.port === from.port || isDone) return;
+      isDone = true;
       // The first query's reply to the second one's socket, then both as they should be.
       server.send(
         replyTo(first.query, (m) => m.writeUInt8(3, 3)),
