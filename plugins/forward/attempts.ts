@@ -4,7 +4,7 @@
 //                                   -> TC over UDP            -> the same upstream over TCP
 //                                   -> client subnet rejected -> the same upstream without it, once
 //                                   -> FORMERR, NOTIMP        -> the same upstream without EDNS, once
-//                                   -> failure, failover rcode, lame -> attempt at the next upstream, or SERVFAIL
+//                                   -> failure, failover rcode, lame, TC over TCP -> attempt at the next upstream, or SERVFAIL
 //                                   -> nothing for its p95    -> another upstream besides, while the budget of hedges lasts
 //                                   -> nothing for longer     -> taken for lost: another one, or the same once more
 //
@@ -19,6 +19,7 @@ import {
   ExchangePool,
   Failure,
   type Query,
+  Rcode,
   type Reply,
   rejectsEcs,
   type Services,
@@ -308,12 +309,16 @@ export class Attempts implements ExchangeOwner {
   #onReply(race: Race, x: Exchange, wire: Uint8Array, length: number, rcode: number): void {
     const isUnknowing = isLame(wire, rcode);
     if (isUnknowing) this.#counts.lame.inc();
-    const isFailedOver = ((this.#options.failoverMask >> rcode) & 1) !== 0 || isUnknowing;
+    // Over UDP it was asked for again.
+    const isTruncated = ((wire[2] as number) & TC) !== 0;
+    const isFailedOver =
+      ((this.#options.failoverMask >> rcode) & 1) !== 0 || isUnknowing || isTruncated;
     race.remove(x);
     if (isFailedOver || !isConclusive(rcode)) {
       const isAnotherUnderWay = race.count > 0;
       if (isAnotherUnderWay || (isFailedOver && this.#selection.hasAnother(race))) {
-        race.rcode = rcode;
+        // NOERROR was no answer: without a better one it is an error.
+        if (rcode !== Rcode.NOERROR) race.rcode = rcode;
         this.#exchanges.give(x);
         if (!isAnotherUnderWay) this.#resume(race);
         return;

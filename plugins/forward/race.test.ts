@@ -170,6 +170,7 @@ test('race: a lame reply is the last choice', LIMIT, async (t) => {
   second.die();
   const { reply } = await scene.askAndWait(100);
   assert.equal(reply?.rcode, 'NOERROR');
+  assert.equal(reply?.authorities?.length, 1);
 });
 
 test(
