@@ -63,6 +63,7 @@ function poolTo(
     exchanges: owner.pool,
     receiveBatch: createReceiveBatch(layer),
     counters: {
+      open: metrics.gauge('open', ''),
       hits: metrics.counter('hits', ''),
       misses: metrics.counter('misses', ''),
       mismatched: metrics.counter('mismatched', ''),
@@ -225,6 +226,10 @@ for (const force of LAYERS) {
     r.clock.advance(10_000);
     for (let i = 0; i < 20; i++) await r.ask(`m${i}.example.org`);
     for (const port of r.ports) assert.ok(!young.has(port));
+    // Those that were replaced are closed.
+    assert.ok(r.metrics.value('open') <= 8);
+    r.pool.close();
+    assert.equal(r.metrics.value('open'), 0);
   });
 
   test(name('a socket that is replaced still takes the replies it waits for'), LIMIT, async (t) => {

@@ -4,7 +4,7 @@
 // draws again. A socket is replaced after SOCKET_AGE_MS or SOCKET_USES messages, so that a port that was found out is worth little (RFC 5452
 // section 9.2). A replaced socket stays open until the last reply it waits for has come or timed out. The kernel drops what does not come
 // from the upstream's address and port; what comes from there must have the id of a message sent from this very socket, and its question.
-import type { Clock, Counter, Timers } from '../chain/services.js';
+import type { Clock, Counter, Gauge, Timers } from '../chain/services.js';
 import type { Batch, Endpoint, SocketLayer, UdpSocket } from '../system/sockets.js';
 import {
   type Carrier,
@@ -47,6 +47,8 @@ export function createReceiveBatch(sockets: SocketLayer): Batch {
 
 /** What a carrier counts. */
 export interface CarrierCounters {
+  /** Sockets or connections open, or being opened. */
+  readonly open: Gauge;
   /** Messages sent on a socket or connection that was open already, and on one opened for it. */
   readonly hits: Counter;
   readonly misses: Counter;
@@ -173,6 +175,7 @@ export class UdpPool implements Carrier {
       return undefined;
     }
     link.openedMs = clock.nowMs;
+    this.#options.counters.open.inc();
     if (this.#ageTimer === 0) this.#ageTimer = timers.start(SOCKET_AGE_MS, this.#retireOld, 0);
     return link;
   }
@@ -210,6 +213,7 @@ export class UdpPool implements Carrier {
   #closeSocket(link: PoolSocket): void {
     if (link.isClosed) return;
     link.isClosed = true;
+    this.#options.counters.open.inc(-1);
     this.#retired.delete(link);
     link.socket?.close();
   }

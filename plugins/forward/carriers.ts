@@ -118,6 +118,11 @@ function sourceFor(address: string, source: string | undefined): string | undefi
 function countersOf(metrics: Metrics, to: string, proto: string): CarrierCounters {
   const labels = { proxy_name: 'forward', to, proto };
   return {
+    open: metrics.gauge(
+      'connections',
+      'Sockets and connections to an upstream, open or being opened.',
+      { to, proto },
+    ),
     hits: metrics.counter(
       '/proxy_conn_cache_hits_total',
       'Queries sent on a socket or connection that was open.',
@@ -144,10 +149,6 @@ function countersOf(metrics: Metrics, to: string, proto: string): CarrierCounter
 function connectionCountersOf(metrics: Metrics, to: string, proto: string): ConnectionCounters {
   return {
     ...countersOf(metrics, to, proto),
-    open: metrics.gauge('connections', 'Connections to an upstream, open or being opened.', {
-      to,
-      proto,
-    }),
     ahead: metrics.counter(
       'connections_ahead_total',
       'Connections that were opened before a query wanted them.',

@@ -16,25 +16,20 @@ import {
 import { tempFolder } from '../../test/lib/temp-folder.js';
 import forward from './setup.js';
 
+const LABELS = { to: '192.0.2.1:53', proto: 'udp' };
+
 const METRICS = {
-  families: () => [
-    {
-      name: 'proxy_conn_cache_hits_total',
+  families: () =>
+    [
+      ['proxy_conn_cache_hits_total', 3],
+      ['proxy_conn_cache_misses_total', 1],
+      ['forward_connections', 5],
+    ].map(([name, value]) => ({
+      name: String(name),
       help: '',
       type: 'counter',
-      samples: [
-        { labels: { to: '192.0.2.1:53', proto: 'udp' }, values: Float64Array.of(3), buckets: [] },
-      ],
-    },
-    {
-      name: 'proxy_conn_cache_misses_total',
-      help: '',
-      type: 'counter',
-      samples: [
-        { labels: { to: '192.0.2.1:53', proto: 'udp' }, values: Float64Array.of(1), buckets: [] },
-      ],
-    },
-  ],
+      samples: [{ labels: LABELS, values: Float64Array.of(Number(value)), buckets: [] }],
+    })),
 };
 
 interface Part {
@@ -78,6 +73,7 @@ test('upstreams: a row for each way that was used', LIMIT, async (t) => {
     sent: 4,
     failed: 0,
     errors_percent: 0,
+    pool: 0,
     reused_percent: null,
     why: '',
   });
@@ -107,12 +103,12 @@ test('upstreams: one that failed says why, and one that is down how often', LIMI
   assert.equal(down?.why, 'timed out 3 s ago, 2 probes failed');
 });
 
-test('upstreams: how many messages found an open socket', async (t) => {
+test('upstreams: how many sockets are open, and how many messages found one', async (t) => {
   const clock = new FakeClock();
   const part = controlOf('forward . 192.0.2.1', clock);
   await rigFor(t, 'forward . 192.0.2.1', part, clock);
   const [row] = await part.rows();
-  assert.equal(row?.reused_percent, 75);
+  assert.deepEqual([row?.pool, row?.reused_percent], [5, 75]);
 });
 
 test('upstreams: takes no arguments', async () => {

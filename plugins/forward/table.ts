@@ -9,6 +9,7 @@ export const UPSTREAMS_HELP =
 
 const HITS = 'proxy_conn_cache_hits_total';
 const MISSES = 'proxy_conn_cache_misses_total';
+const OPEN = 'forward_connections';
 
 /** How an upstream is asked, by how it is called. */
 const TRANSPORTS = [
@@ -49,12 +50,13 @@ export class UpstreamTable {
     if (args.length > 0) throw new CommandError('upstreams takes no arguments');
     const lines = HealthCells.all(this.#cells).flatMap((place) => linesOf(this.#cells, place));
     const sent = lines.reduce((sum, { latency }) => sum + latency.sent, 0);
-    const opened = this.#opened();
-    return lines.map((line) => this.#row(line, sent, opened));
+    const counts = this.#counts();
+    return lines.map((line) => this.#row(line, sent, counts));
   };
 
-  #row({ place, text, to, proto, latency }: Line, sent: number, opened: Opened): Row {
+  #row({ place, text, to, proto, latency }: Line, sent: number, counts: Counts): Row {
     const state = this.#stateOf(place);
+    const hits = counts(HITS, to, proto);
     return {
       zones: this.#zones,
       upstream: text,
@@ -67,7 +69,8 @@ export class UpstreamTable {
       sent: latency.sent,
       failed: latency.failed,
       errors_percent: rounded(100 * latency.errorShare),
-      reused_percent: opened(to, proto),
+      pool: counts(OPEN, to, proto),
+      reused_percent: percent(hits, hits + counts(MISSES, to, proto)),
       why: state === 'trusted' ? '' : whyOf(place, this.#services.clock.nowMs),
     };
   }
@@ -80,23 +83,21 @@ export class UpstreamTable {
     return isHeld && agoMs(place, this.#services.clock.nowMs) >= HOLD_MS ? 'trusted' : 'suspected';
   }
 
-  /** Of all messages to an upstream, how many found a socket or connection open. */
-  #opened(): Opened {
+  /** What all workers count of the sockets and connections to each upstream. */
+  #counts(): Counts {
     const counts = new Map<string, number>();
     for (const { name, samples } of this.#services.get(METRIC_SOURCE).families()) {
-      if (name !== HITS && name !== MISSES) continue;
+      if (name !== HITS && name !== MISSES && name !== OPEN) continue;
       for (const { labels, values } of samples) {
         counts.set(`${name} ${labels.to} ${labels.proto}`, values[0] ?? 0);
       }
     }
-    return (to, proto) => {
-      const hits = counts.get(`${HITS} ${to} ${proto}`) ?? 0;
-      return percent(hits, hits + (counts.get(`${MISSES} ${to} ${proto}`) ?? 0));
-    };
+    return (name, to, proto) => counts.get(`${name} ${to} ${proto}`) ?? 0;
   }
 }
 
-type Opened = (to: string, proto: string) => number | null;
+/** A metric of one upstream and transport, 0 without. */
+type Counts = (name: string, to: string, proto: string) => number;
 
 function linesOf(cells: Int32Array, place: HealthCells): readonly Line[] {
   const { text } = place;
