@@ -131,7 +131,7 @@ export function octetOf(reply: DecodedReply): number {
 
 /** Waits until something is true that real sockets bring about. */
 export async function until(isTrue: () => boolean, what = 'it never came about'): Promise<void> {
-  for (let i = 0; i < 1000 && !isTrue(); i++) {
+  for (let i = 0; i < 5000 && !isTrue(); i++) {
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
   assert.ok(isTrue(), what);
