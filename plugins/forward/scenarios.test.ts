@@ -118,9 +118,9 @@ for (const { over, properties } of [
   );
 }
 
-for (const policy of ['random', 'round_robin', 'hash'] as const) {
+for (const policy of ['random', 'round_robin', 'hash', 'random\nforce_tcp'] as const) {
   test(
-    `scenario: one of two goes silent under ${policy}: no client waits longer than one attempt`,
+    `scenario: one of two goes silent under ${policy.replace('\n', ', ')}: no client waits longer than one attempt`,
     LIMIT,
     async (t) => {
       const scene = await Scene.start(t, 2, `policy ${policy}`);
