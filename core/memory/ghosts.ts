@@ -11,6 +11,7 @@ const STAMP_BITS = 16;
 const STAMP_MASK = 2 ** STAMP_BITS - 1;
 const FREQUENT_BIT = 1 << STAMP_BITS;
 const HASH_SHIFT = STAMP_BITS + 1;
+const FINGERPRINT_MASK = 2 ** (32 - HASH_SHIFT) - 1;
 
 /** Evictions are counted in steps so large that a shard full of entries is this many at most: then a stamp comes round after 16 such times. */
 const STAMPS_PER_SHARD = 4096;
@@ -36,7 +37,8 @@ export class Ghosts {
     const words = this.#words;
     const evictions = words[shard + Shard.EVICTIONS]!;
     words[shard + Shard.EVICTIONS] = (evictions + 1) | 0;
-    const bucket = this.#bucketOf(shard, hash);
+    const mixed = scramble(hash);
+    const bucket = this.#bucketOf(shard, mixed);
     const now = evictions >>> this.#shift;
     let place = bucket;
     let oldest = -1;
@@ -52,7 +54,7 @@ export class Ghosts {
         place = at;
       }
     }
-    words[place] = (fingerprint(hash) << HASH_SHIFT) | (list * FREQUENT_BIT) | (now & STAMP_MASK);
+    words[place] = (fingerprint(mixed) << HASH_SHIFT) | (list * FREQUENT_BIT) | (now & STAMP_MASK);
   }
 
   /** Takes the ghost of a hash away and returns the list it was in, -1 when there is none of at most `maxAge`. */
@@ -61,8 +63,9 @@ export class Ghosts {
     const evictions = words[shard + Shard.EVICTIONS]!;
     // A shard that never was full has none.
     if (evictions === 0) return -1;
-    const bucket = this.#bucketOf(shard, hash);
-    const wanted = fingerprint(hash);
+    const mixed = scramble(hash);
+    const bucket = this.#bucketOf(shard, mixed);
+    const wanted = fingerprint(mixed);
     for (let at = bucket; at < bucket + GHOST_WAYS; at++) {
       const ghost = words[at]!;
       if (ghost >>> HASH_SHIFT !== wanted || ghost === 0) continue;
@@ -74,13 +77,15 @@ export class Ghosts {
     return -1;
   }
 
-  #bucketOf(shard: number, hash: number): number {
-    return shard + this.#at + (scramble(hash) % this.#buckets) * GHOST_WAYS;
+  /** By the upper bits of the mixed hash, multiplied instead of divided. */
+  #bucketOf(shard: number, mixed: number): number {
+    return shard + this.#at + ((mixed * this.#buckets * 2 ** -32) | 0) * GHOST_WAYS;
   }
 }
 
-function fingerprint(hash: number): number {
-  return scramble(hash ^ 0x5bd1e995) >>> HASH_SHIFT;
+/** By the lower bits. */
+function fingerprint(mixed: number): number {
+  return mixed & FINGERPRINT_MASK;
 }
 
 /** All bits of a hash in each: the same ones chose the shard, so they tell nothing within it. */

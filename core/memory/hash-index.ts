@@ -2,7 +2,7 @@
 //
 // A slot holds the number of an entry (from 1, 0 for empty) and above it ten bits of the hash, which spare most looks at entries that do not fit.
 // Removal closes the gap at once, so probes end at the first empty slot. A reader without lock may miss an entry that is just being moved; that
-// costs it a look-up elsewhere and nothing more.
+// costs it a look-up elsewhere and nothing more. For it a slot is a hint, whatever the order in which it sees them change: the entry has the key and a version.
 import { ENTRY_WORDS, type SlabGeometry } from './geometry.js';
 import { Entry } from './shard.js';
 
@@ -42,7 +42,7 @@ export class HashIndex {
     for (let probe = 0; probe < MAX_PROBES; probe++) {
       const at = shard + this.#at + slot;
       if (this.#words[at] === 0) {
-        Atomics.store(this.#words, at, tagOf(high) | entry);
+        this.#words[at] = tagOf(high) | entry;
         return true;
       }
       slot = (slot + 1) & this.#mask;
@@ -53,7 +53,7 @@ export class HashIndex {
   /** Puts `entry`, of the same hash, in the place of `old`, which must be there. */
   replace(shard: number, low: number, old: number, entry: number): void {
     const at = shard + this.#at + this.#slotOf(shard, low, old);
-    Atomics.store(this.#words, at, (this.#words[at]! & ~ENTRY_MASK) | entry);
+    this.#words[at] = (this.#words[at]! & ~ENTRY_MASK) | entry;
   }
 
   /** Takes an entry out and moves those behind it that were not in their place because of it. */
@@ -71,11 +71,11 @@ export class HashIndex {
       const home = words[header + Entry.HASH]! & this.#mask;
       // It may move into the gap if the gap is not before its home.
       if (((slot - home) & this.#mask) >= ((slot - gap) & this.#mask)) {
-        Atomics.store(words, base + gap, value);
+        words[base + gap] = value;
         gap = slot;
       }
     }
-    Atomics.store(words, base + gap, 0);
+    words[base + gap] = 0;
   }
 
   clear(shard: number): void {

@@ -1,4 +1,5 @@
 // Spin locks in shared memory for sections of a few microseconds. The word holds who has the lock, so that a dead owner's can be found.
+import { releaseWord } from './ordering.js';
 
 /** Looks at a taken lock before giving up, some 20 us: several sections long, and short beside the wait for an upstream. */
 const MAX_SPINS = 4096;
@@ -16,7 +17,7 @@ export function tryLock(words: Int32Array, at: number, owner: number): boolean {
 
 /** Gives the lock back; only its owner may. */
 export function unlock(words: Int32Array, at: number): void {
-  Atomics.store(words, at, 0);
+  releaseWord(words, at, 0);
 }
 
 /** Takes over a lock that `from`, a thread that ended, still holds. False when it does not. */
