@@ -20,13 +20,21 @@ export interface Handler {
   onStart?(): void | Promise<void>;
   /** After the last query, in reverse chain order. */
   onStop?(): void | Promise<void>;
+  /**
+   * The control part published something newer than `services.published` and than what came before. After `onStart`, between queries; the next one comes when this
+   * has returned, or its promise has resolved. Where values come faster than that only the newest arrives. A fault is logged, and the handler goes on with what it has.
+   */
+  onPublished?(value: unknown): void | Promise<void>;
   /** Polled by *ready*; absent means always. */
   ready?(): boolean;
 }
 
 /** The control part of a plugin: one per occurrence, in the main thread. */
 export interface Control {
-  /** Given to the data part as `services.published`: plain data and SharedArrayBuffers. Read once, when the control part is made. */
+  /**
+   * Given to the data part as `services.published`: plain data and SharedArrayBuffers. Read once, when the control part is made; what is newer later goes through
+   * `services.publish`.
+   */
   readonly published?: unknown;
   /** Before the workers begin, which wait for it a second at most: fills what is published. A rejection is logged, no more. */
   onLoad?(): void | Promise<void>;

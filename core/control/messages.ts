@@ -27,6 +27,8 @@ export type ToWorker =
   /** Says `pong`: its event loop turns. */
   | { readonly kind: 'ping' }
   | { readonly kind: 'drain'; readonly limitMs: number }
+  /** A control part published something newer; `key` is its `instanceKey`. No other of this key comes before `taken`. */
+  | { readonly kind: 'publish'; readonly key: string; readonly value: unknown }
   /** Ends the thread, in order. */
   | { readonly kind: 'stop' };
 
@@ -39,6 +41,8 @@ export type FromWorker =
   | { readonly kind: 'readiness'; readonly id: number; readonly notReady: readonly string[][] }
   | { readonly kind: 'pong' }
   | { readonly kind: 'drained' }
+  /** The handler has what was published. */
+  | { readonly kind: 'taken'; readonly key: string }
   | { readonly kind: 'lines'; readonly text: string }
   | { readonly kind: 'metrics'; readonly note: MetricsNote };
 

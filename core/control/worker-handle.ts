@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { allocateCells } from '../memory/cells.js';
 import type { MetricsNote } from '../metrics/notes.js';
+import { Deliveries } from './deliveries.js';
 import type { FromWorker, ToWorker, WorkerSetup, WorkerTask } from './messages.js';
 import { taken } from './posted-output.js';
 
@@ -17,6 +18,8 @@ export interface WorkerEnd {
 export interface WorkerEvents {
   onLines(text: string): void;
   onMetrics(note: MetricsNote): void;
+  /** A published value gave way to a newer one on its way. */
+  onSkipped(): void;
   /** Once, and not for a worker that was stopped or terminated. */
   onEnd(end: WorkerEnd): void;
 }
@@ -34,6 +37,10 @@ export class WorkerHandle {
   readonly #underWay = allocateCells(1);
   readonly #questions = new Map<number, (notReady: readonly string[][] | undefined) => void>();
   readonly #exited: Promise<void>;
+  readonly #deliveries = new Deliveries({
+    post: (key, value) => this.#post({ kind: 'publish', key, value }),
+    onSkipped: () => this.#events?.onSkipped(),
+  });
   #lastQuestion = 0;
   #waiter:
     | { kind: FromWorker['kind']; resolve: () => void; reject: (e: Error) => void }
@@ -93,6 +100,15 @@ export class WorkerHandle {
     });
   }
 
+  /**
+   * Gives a worker that has its task what a control part published: resolves when its handler took this, or something newer, or the worker ended.
+   * For one without a task there is nothing to do: it gets the newest with that.
+   */
+  publish(key: string, value: unknown): Promise<void> {
+    if (!this.#hasTask || this.#hasExited || this.#isEnding) return Promise.resolve();
+    return this.#deliveries.send(key, value);
+  }
+
   /** Asks for a sign of life; gives how many times it was asked for in vain. */
   ping(): number {
     if (this.#isStarted && this.#unanswered++ === 0) this.#post({ kind: 'ping' });
@@ -145,6 +161,8 @@ export class WorkerHandle {
       taken(this.#underWay, message.text);
     } else if (message.kind === 'metrics') {
       this.#events?.onMetrics(message.note);
+    } else if (message.kind === 'taken') {
+      this.#deliveries.taken(message.key);
     } else if (message.kind === 'readiness') {
       this.#answer(message.id, message.notReady);
     } else if (message.kind === 'pong') {
@@ -167,6 +185,7 @@ export class WorkerHandle {
     const wasStarted = this.#isStarted;
     this.#isStarted = false;
     this.#hasExited = true;
+    this.#deliveries.end();
     for (const id of [...this.#questions.keys()]) this.#answer(id, undefined);
     this.#fault ??= `it exited with code ${code}`;
     const reason = this.#fault;

@@ -85,6 +85,11 @@ export class DataPlane {
     sockets.start();
   }
 
+  /** Step `index` of a block's chain. */
+  step(block: number, index: number): Step | undefined {
+    return this.#chains[block]?.steps[index];
+  }
+
   /** Names of the plugins that are not ready, each once; of all server blocks or of one. */
   notReady(block?: number): string[] {
     const names = new Set<string>();

@@ -96,6 +96,9 @@ export type FakeServices = Services & {
   readonly metrics: FakeMetrics;
   readonly lines: string[];
   readonly commands: FakeCommands;
+  /** What was published, first to last. */
+  readonly publications: unknown[];
+  publish(value: unknown): Promise<void>;
 };
 
 /**
@@ -104,6 +107,7 @@ export type FakeServices = Services & {
 export function fakeServices(options: FakeServicesOptions = {}): FakeServices {
   const lines: string[] = [];
   const commands = new FakeCommands();
+  const publications: unknown[] = [];
   const keep =
     (level: string) =>
     (text: string): void => {
@@ -120,6 +124,10 @@ export function fakeServices(options: FakeServicesOptions = {}): FakeServices {
     log,
     lines,
     commands,
+    publications,
+    publish: async (value) => {
+      publications.push(structuredClone(value));
+    },
     metrics: new FakeMetrics(),
     clock: options.clock ?? new FakeClock(),
     block: {
