@@ -28,7 +28,8 @@ export function createDgramLayer(): SocketLayer {
 class DgramLayer implements SocketLayer {
   readonly isBatched = false;
   readonly #stats = { wakeups: 0, batches: 0 };
-  readonly #hooks: (() => void)[] = [];
+  /** Replaced, never changed: a hook may add or take out hooks. */
+  #hooks: readonly (() => void)[] = [];
   #ready: DgramSocket[] = [];
   #isStarted = false;
   #isStopped = false;
@@ -78,8 +79,11 @@ class DgramLayer implements SocketLayer {
     return socket;
   }
 
-  onFlush(hook: () => void): void {
-    this.#hooks.push(hook);
+  onFlush(hook: () => void): () => void {
+    this.#hooks = [...this.#hooks, hook];
+    return () => {
+      this.#hooks = this.#hooks.filter((other) => other !== hook);
+    };
   }
 
   requestFlush(): void {

@@ -54,7 +54,8 @@ class MmsgLayer implements SocketLayer, SocketOwner {
   /** Descriptors the layer made itself and closes. */
   readonly #owned = new Set<number>();
   readonly #failed: MmsgSocket[] = [];
-  readonly #hooks: (() => void)[] = [];
+  /** Replaced, never changed: a hook may add or take out hooks. */
+  #hooks: readonly (() => void)[] = [];
   #watch: PollHandle | undefined;
   #isStopped = false;
   #isScheduled = false;
@@ -110,8 +111,11 @@ class MmsgLayer implements SocketLayer, SocketOwner {
     return this.#add(fd, from, true, onReadable);
   }
 
-  onFlush(hook: () => void): void {
-    this.#hooks.push(hook);
+  onFlush(hook: () => void): () => void {
+    this.#hooks = [...this.#hooks, hook];
+    return () => {
+      this.#hooks = this.#hooks.filter((other) => other !== hook);
+    };
   }
 
   requestFlush(): void {
@@ -199,7 +203,8 @@ class MmsgLayer implements SocketLayer, SocketOwner {
     if (hadFailed) this.#serveFailed();
     if (ready > 0 || hadFailed || this.#isFlushWanted) {
       this.#isFlushWanted = false;
-      for (let i = 0; i < this.#hooks.length; i++) (this.#hooks[i] as () => void)();
+      const hooks = this.#hooks;
+      for (let i = 0; i < hooks.length; i++) (hooks[i] as () => void)();
     }
     return ready > 0;
   }

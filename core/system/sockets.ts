@@ -68,8 +68,8 @@ export interface SocketLayer {
     local: string | undefined,
     onReadable: (socket: UdpSocket) => void,
   ): UdpSocket;
-  /** Runs `hook` after every round of readable sockets and, when called outside of one, before the loop waits again. */
-  onFlush(hook: () => void): void;
+  /** Runs `hook` after every round of readable sockets, and after `requestFlush`. The function it gives takes the hook out again. */
+  onFlush(hook: () => void): () => void;
   /** Asks for a round of flush hooks soon, for sends queued outside of a readable callback (timers, TCP). */
   requestFlush(): void;
   /** Starts reading. Before this nothing is received. */

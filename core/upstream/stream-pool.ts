@@ -34,11 +34,17 @@ export class StreamPool extends ConnectionPool<StreamConnection> {
   readonly #ids = new IdTable();
   readonly #dirty: StreamConnection[] = [];
   readonly #memory: TlsMemory = { session: undefined };
+  readonly #unhook: () => void;
 
   constructor(options: StreamPoolOptions) {
     super(options);
     this.#options = options;
-    options.sockets.onFlush(this.#flush);
+    this.#unhook = options.sockets.onFlush(this.#flush);
+  }
+
+  override close(): void {
+    this.#unhook();
+    super.close();
   }
 
   /** Messages under way. */

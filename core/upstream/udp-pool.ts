@@ -92,6 +92,7 @@ export class UdpPool implements Carrier {
   #current: PoolSocket | undefined;
   /** Ids the kernel did not take; told to their owners between rounds, never inside a `send`. */
   readonly #failedIds: number[] = [];
+  readonly #unhook: () => void;
   #ageTimer = 0;
   /** Why the last socket could not be opened. */
   #refusal: Failure = Failure.NETWORK;
@@ -100,7 +101,7 @@ export class UdpPool implements Carrier {
   constructor(options: UdpPoolOptions) {
     this.#options = options;
     this.#queue = options.sockets.createBatch(SEND_SLOTS, MESSAGE_BYTES);
-    options.sockets.onFlush(this.#flush);
+    this.#unhook = options.sockets.onFlush(this.#flush);
   }
 
   /** Messages under way. */
@@ -139,6 +140,7 @@ export class UdpPool implements Carrier {
 
   close(): void {
     this.#isClosed = true;
+    this.#unhook();
     this.#options.timers.cancel(this.#ageTimer);
     this.#queued = 0;
     this.#current = undefined;

@@ -16,7 +16,7 @@ import {
   dropOpt,
   type Exchange,
   type ExchangeOwner,
-  ExchangePool,
+  type ExchangePool,
   Failure,
   type Query,
   type Reply,
@@ -33,11 +33,10 @@ import { Disagreements } from './disagreements.js';
 import type { InFlightCells } from './health-cells.js';
 import { Launcher } from './launcher.js';
 import { createPolicy, type PolicyName } from './policy.js';
-import { type Race, RacePool } from './race.js';
+import type { Race, RacePool } from './race.js';
 import { errorReply, overloadReply, replyFrom } from './replies.js';
 import { NONE_LEFT, PAUSE, Selection } from './selection.js';
-import type { AddressTarget } from './targets.js';
-import { createUpstreams, type Upstream, type UpstreamOptions } from './upstream.js';
+import type { Upstream, UpstreamOptions } from './upstream.js';
 
 /** What a query may take in all; CoreDNS's. */
 const BUDGET_MS = 5000;
@@ -72,12 +71,20 @@ export interface AttemptOptions {
   readonly upstream: UpstreamOptions;
 }
 
+/** What all sets of upstreams of one *forward* have together. */
+export interface AttemptPools {
+  readonly exchanges: ExchangePool;
+  readonly races: RacePool;
+  readonly inFlight: InFlightCells;
+}
+
+/** For one set of upstreams. When they become others a new one takes the new queries, and this one ends what it began. */
 export class Attempts implements ExchangeOwner {
   readonly #options: AttemptOptions;
   readonly #clock: Clock;
   readonly #timers: Timers;
-  readonly #exchanges = new ExchangePool();
-  readonly #races = new RacePool();
+  readonly #exchanges: ExchangePool;
+  readonly #races: RacePool;
   readonly #inFlight: InFlightCells;
   readonly #upstreams: readonly Upstream[];
   readonly #selection: Selection;
@@ -86,29 +93,32 @@ export class Attempts implements ExchangeOwner {
   readonly #repeats = new Budget(REPEATS_PER_REPLY, REPEAT_BURST);
   readonly #disagreements: Disagreements;
   readonly #counts: AttemptCounts;
+  /** Races that are not over. */
+  #live = 0;
   #isStopped = false;
 
   constructor(
-    targets: readonly AddressTarget[],
+    upstreams: readonly Upstream[],
     options: AttemptOptions,
-    inFlight: InFlightCells,
+    { exchanges, races, inFlight }: AttemptPools,
     services: Services,
   ) {
     const { metrics, clock } = services;
     this.#options = options;
     this.#clock = clock;
     this.#timers = services.get(TIMERS);
+    this.#exchanges = exchanges;
+    this.#races = races;
     this.#inFlight = inFlight;
     this.#counts = createCounts(metrics);
     this.#disagreements = new Disagreements(services, options.logsDisagreements);
-    const upstreams = createUpstreams(targets, options.upstream, services, this.#exchanges);
     this.#upstreams = upstreams;
     this.#hedges = new Budget(upstreams.length > 1 ? options.hedgeShare : 0, HEDGE_BURST);
     this.#selection = new Selection(
       upstreams,
       createPolicy(options.policy, upstreams, options.readTimeoutMs),
       {
-        maxAttempts: options.maxAttempts ?? 2 * targets.length,
+        maxAttempts: options.maxAttempts ?? 2 * upstreams.length,
         isFailFast: options.isFailFast,
         hasCopies: this.#hedges.isOpen,
         broken: this.#counts.broken,
@@ -121,18 +131,14 @@ export class Attempts implements ExchangeOwner {
     });
   }
 
-  /** Opens connections ahead of queries, and goes on with the probes of the worker that this one replaces. */
-  begin(): void {
-    for (const upstream of this.#upstreams) {
-      upstream.warm();
-      upstream.health.start();
-    }
+  /** Whether it waits for nothing any more: neither a query nor what became of the messages of one. */
+  get isIdle(): boolean {
+    return this.#live === 0;
   }
 
-  /** Closes everything; queries that still wait get an error. */
-  close(): void {
+  /** Makes no further attempts: queries get an error when what they wait for comes to nothing. */
+  stop(): void {
     this.#isStopped = true;
-    for (const upstream of this.#upstreams) upstream.close();
   }
 
   /** Asks upstreams for `q`: gives its reply when none could be asked, else settles it later. */
@@ -142,6 +148,7 @@ export class Attempts implements ExchangeOwner {
       this.#counts.overloads.inc();
       return overloadReply(q);
     }
+    this.#live++;
     race.query = q;
     race.isStream = this.#wantsStream(q);
     race.deadlineMs = this.#clock.nowMs + BUDGET_MS;
@@ -157,7 +164,7 @@ export class Attempts implements ExchangeOwner {
     }
     const reply = this.#errorReply(race, q);
     this.#selection.settled(race);
-    this.#races.give(race);
+    this.#give(race);
     return reply;
   }
 
@@ -365,6 +372,11 @@ export class Attempts implements ExchangeOwner {
   #release(race: Race): void {
     this.#timers.cancel(race.timer);
     race.timer = 0;
+    this.#give(race);
+  }
+
+  #give(race: Race): void {
+    this.#live--;
     this.#races.give(race);
   }
 

@@ -38,9 +38,20 @@ export type Cause = (typeof Cause)[keyof typeof Cause];
 /** How often suspicions of one upstream are logged at most: where every other datagram is lost it may come and go many times a second. */
 const LOG_EVERY_MS = 10_000;
 
-/** Memory for the upstreams of one *forward* and for the queries that each worker has in flight. */
+/** Upstreams that have a place: those asked, and as many again that were asked before and may come back, or have queries in flight. */
+export const PLACES = 2 * MAX_UPSTREAMS;
+
+/**
+ * Memory for the upstreams of one *forward*, for the queries that each worker has in flight, and for the oldest set of upstreams that each still
+ * asks.
+ */
 export function allocateHealth(workers: number): Int32Array {
-  return allocateCells(MAX_UPSTREAMS * WIDTH + workers);
+  return allocateCells(PLACES * WIDTH + 2 * workers);
+}
+
+/** Of memory from `allocateHealth`. */
+function workersOf(cells: Int32Array): number {
+  return (cells.length - PLACES * WIDTH) / 2;
 }
 
 /** One upstream's cells. */
@@ -56,19 +67,34 @@ export class HealthCells {
     this.#owner = owner;
   }
 
-  /** The place of the upstream called `text`, for `worker`; there are as many places as there can be upstreams. */
+  /**
+   * The place of the upstream called `text`, for `worker`: the one it has, else a free one. The control part sees to it that there is one before the
+   * workers hear of an upstream. Throws when all are taken.
+   */
   static of(cells: Int32Array, text: string, worker: number): HealthCells {
-    let at = 0;
-    while (!claimCell(cells, at + KEY, hashOf(text))) at += WIDTH;
+    const key = hashOf(text);
+    const found = placeOf(cells, (held) => held === key);
+    let at = found < 0 ? placeOf(cells, (held) => held === 0) : found;
+    while (at >= 0 && !claimCell(cells, at + KEY, key)) at = placeOf(cells, (held) => held === 0);
+    if (at < 0) throw new Error(`no place is left for upstream ${text}`);
     const place = new HealthCells(cells, at, worker + 1);
     place.#name(text);
     return place;
   }
 
+  /** Makes the place of `text` free and forgets what was known. No worker may ask that upstream any more. */
+  static release(cells: Int32Array, text: string): void {
+    const key = hashOf(text);
+    const at = placeOf(cells, (held) => held === key);
+    if (at < 0) return;
+    cells.fill(0, at + KEY + 1, at + WIDTH);
+    releaseCell(cells, at + KEY, key);
+  }
+
   /** Every upstream that has a place, to be looked at. */
   static all(cells: Int32Array): readonly HealthCells[] {
     const all: HealthCells[] = [];
-    for (let i = 0; i < MAX_UPSTREAMS; i++) {
+    for (let i = 0; i < PLACES; i++) {
       const place = new HealthCells(cells, i * WIDTH, 0);
       if (cells[i * WIDTH + KEY] !== 0 && place.text !== '') all.push(place);
     }
@@ -84,7 +110,7 @@ export class HealthCells {
   /** Every worker writes the same; the length comes last. */
   #name(text: string): void {
     const bytes = this.#textBytes;
-    const length = Math.min(text.length, bytes.length);
+    const { length } = shownText(text);
     for (let i = 0; i < length; i++) bytes[i] = text.charCodeAt(i);
     storeCell(this.#cells, this.#at + TEXT, length);
   }
@@ -184,18 +210,20 @@ export class HealthCells {
 /** Queries in flight in all workers. Each worker counts its own, so that a worker that died takes its count along. */
 export class InFlightCells {
   readonly #cells: Int32Array;
-  readonly #first = MAX_UPSTREAMS * WIDTH;
+  readonly #first = PLACES * WIDTH;
+  readonly #end: number;
   readonly #own: number;
 
   constructor(cells: Int32Array, worker: number) {
     this.#cells = cells;
+    this.#end = this.#first + workersOf(cells);
     this.#own = this.#first + worker;
     storeCell(cells, this.#own, 0);
   }
 
   get total(): number {
     let total = 0;
-    for (let i = this.#first; i < this.#cells.length; i++) total += this.#cells[i] as number;
+    for (let i = this.#first; i < this.#end; i++) total += this.#cells[i] as number;
     return total;
   }
 
@@ -203,6 +231,33 @@ export class InFlightCells {
   add(n: number): void {
     this.#cells[this.#own] = loadCell(this.#cells, this.#own) + n;
   }
+}
+
+/** As much of what an upstream is called as its place holds: an HTTPS path may be longer. */
+export function shownText(text: string): string {
+  return text.slice(0, (TEXT_CELLS - 1) * Int32Array.BYTES_PER_ELEMENT);
+}
+
+/** Says that `set` is the oldest set of upstreams that `worker` still asks. Sets are numbered from 1 on. */
+export function keepOldestSet(cells: Int32Array, worker: number, set: number): void {
+  storeCell(cells, PLACES * WIDTH + workersOf(cells) + worker, set);
+}
+
+/** The oldest set that any worker still asks; 0 while one has not begun. */
+export function oldestSet(cells: Int32Array): number {
+  let oldest = Number.POSITIVE_INFINITY;
+  for (let i = PLACES * WIDTH + workersOf(cells); i < cells.length; i++) {
+    oldest = Math.min(oldest, loadCell(cells, i));
+  }
+  return oldest;
+}
+
+/** Where the first place begins whose key fits, -1 when none does. */
+function placeOf(cells: Int32Array, isMeant: (key: number) => boolean): number {
+  for (let at = 0; at < PLACES * WIDTH; at += WIDTH) {
+    if (isMeant(loadCell(cells, at + KEY))) return at;
+  }
+  return -1;
 }
 
 /** FNV-1a, never 0. */

@@ -11,7 +11,7 @@ export default definePlugin({
   syntax: forwardSyntax,
   setup(config, services) {
     const published = publishedOf(config, services);
-    return new Forward(published.targets, optionsOf(config, published), services);
+    return new Forward(published, optionsOf(config, published), services);
   },
   control: (config, services) => new ForwardControl(config, services),
 });
@@ -21,13 +21,12 @@ function publishedOf(config: ForwardConfig, services: Services): Published {
   return (services.published as Published | undefined) ?? publish(config, services.workers);
 }
 
-function optionsOf(config: ForwardConfig, { targets, tls, cells }: Published): ForwardOptions {
+function optionsOf(config: ForwardConfig, { tls, cells }: Published): ForwardOptions {
   const [intervalMs, probe] = config.health_check;
-  const isPlainOnly = targets.every((target) => target.scheme === 'dns');
+  const isPlainOnly = config.to.every((to) => to.kind === 'file' || to.scheme === 'dns');
   return {
     from: config.from,
     except: config.except,
-    resolvers: config.resolver,
     preferUdp: config.prefer_udp,
     readTimeoutMs: config.read_timeout,
     maxAttempts: config.max_connect_attempts,

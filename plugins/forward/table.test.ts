@@ -158,7 +158,13 @@ test('persist: speed, suspicion and missing EDNS are known after a restart', LIM
   // One that is not configured any more is left out.
   const other = controlOf(text.replace(closed, '192.0.2.1'));
   await other.control.onLoad?.();
-  assert.equal((await other.rows()).length, 1);
+  assert.deepEqual(
+    (await other.rows()).map(({ upstream, p95_ms }) => [upstream, p95_ms]),
+    [
+      ['192.0.2.1:53', 0],
+      [good.address, 0.25],
+    ],
+  );
   await other.control.onStop?.();
 });
 

@@ -3,6 +3,7 @@ import { CommandError, type ControlServices, METRIC_SOURCE, type Row } from '../
 import { CAUSES, HOLD_MS, type State } from './health.js';
 import { Cause, HealthCells } from './health-cells.js';
 import { type LatencySummary, summarize } from './latency.js';
+import type { ForwardConfig } from './syntax.js';
 
 export const UPSTREAMS_HELP =
   'what is known of the upstreams: state, speed, share of queries, errors';
@@ -27,27 +28,31 @@ interface Line {
 
 export class UpstreamTable {
   readonly #cells: Int32Array;
+  readonly #isAsked: (text: string) => boolean;
   readonly #zones: string;
   readonly #maxFails: number;
   readonly #services: ControlServices;
 
-  /** `zones` are those that the *forward* is for. */
+  /** `isAsked` says whether an upstream that has a place is one of those of now. */
   constructor(
     cells: Int32Array,
-    zones: readonly string[],
-    maxFails: number,
+    isAsked: (text: string) => boolean,
+    { from, max_fails }: Pick<ForwardConfig, 'from' | 'max_fails'>,
     services: ControlServices,
   ) {
     this.#cells = cells;
-    this.#zones = zones.join(',');
-    this.#maxFails = maxFails;
+    this.#isAsked = isAsked;
+    this.#zones = from.join(',');
+    this.#maxFails = max_fails;
     this.#services = services;
   }
 
   /** A row for each upstream and transport that was used. */
   readonly run = (args: readonly string[]): readonly Row[] => {
     if (args.length > 0) throw new CommandError('upstreams takes no arguments');
-    const lines = HealthCells.all(this.#cells).flatMap((place) => linesOf(this.#cells, place));
+    const lines = HealthCells.all(this.#cells)
+      .filter(({ text }) => this.#isAsked(text))
+      .flatMap((place) => linesOf(this.#cells, place));
     const sent = lines.reduce((sum, { latency }) => sum + latency.sent, 0);
     const opened = this.#opened();
     return lines.map((line) => this.#row(line, sent, opened));

@@ -3,7 +3,6 @@ import {
   type Batch,
   type Carrier,
   type Counter,
-  createReceiveBatch,
   DnsError,
   type ExchangePool,
   Failure,
@@ -12,7 +11,6 @@ import {
   type Metrics,
   rcodeName,
   type Services,
-  SOCKETS,
   TIMERS,
 } from '../../core/plugin.js';
 import type { Candidate } from './candidate.js';
@@ -119,9 +117,10 @@ export class Upstream implements Candidate {
     return failure === Failure.ANSWER ? this.answerError : this.networkError;
   }
 
-  /** Opens a connection ahead of the first query, where there is no other way to it. */
-  warm(): void {
+  /** Opens a connection ahead of the first query, where there is no other way to it, and goes on with the probes of a worker that is gone. */
+  begin(): void {
     this.#carriers.stream.warm?.();
+    this.health.start();
   }
 
   close(): void {
@@ -149,23 +148,6 @@ function durationsOf(metrics: Metrics, to: string): readonly Histogram[] {
       { proxy_name: 'forward', to, rcode: rcode < COUNTED_RCODES ? rcodeName(rcode) : 'other' },
     ),
   );
-}
-
-/** An upstream for each target; a target that is named twice is one upstream that is asked twice as often. */
-export function createUpstreams(
-  targets: readonly AddressTarget[],
-  options: UpstreamOptions,
-  services: Services,
-  exchanges: ExchangePool,
-): readonly Upstream[] {
-  const batch = createReceiveBatch(services.get(SOCKETS));
-  const made = new Map<string, Upstream>();
-  return targets.map((target) => {
-    const key = JSON.stringify(target);
-    const upstream = made.get(key) ?? new Upstream(target, options, services, exchanges, batch);
-    made.set(key, upstream);
-    return upstream;
-  });
 }
 
 function changesOf(metrics: Metrics, to: string): Readonly<Record<State, Counter>> {

@@ -49,7 +49,8 @@ export interface ForwardRigOptions {
 export function publishForward(text: string, workers: number): unknown {
   const [config] = parseDirective(forward, text);
   assert.ok(config !== undefined && forward.control !== undefined);
-  const services = { ...fakeServices({ workers }) };
+  // No machine has what examples have as upstreams but by chance; a listener on every address would take that for its own.
+  const services = fakeServices({ workers, servers: ['dns://127.0.0.1:1'] });
   return forward.control(config, services).published;
 }
 

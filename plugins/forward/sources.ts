@@ -1,0 +1,116 @@
+// Where the upstreams of one *forward* come from: addresses as written, files and host names that are watched, all in written order. Addresses that files and names lead to
+// and that are this server itself are left out.
+import type { ControlServices } from '../../core/plugin.js';
+import { type Lookup, lookupAt, lookupBySystem } from './lookup.js';
+import { OwnAddresses } from './own-addresses.js';
+import type { ForwardConfig } from './syntax.js';
+import { type AddressTarget, addressWithPort, type Target, targetText } from './targets.js';
+import { WatchedFile } from './watched-file.js';
+import { WatchedName } from './watched-name.js';
+
+/** What upstreams are given by, and what that leads to. */
+type Source = { readonly targets: readonly AddressTarget[] | undefined; readonly text: string };
+
+/** What the sources lead to now. */
+export interface Gathered {
+  readonly targets: readonly AddressTarget[];
+  /** Those left out because they are this server, as `address of source`. */
+  readonly own: readonly string[];
+}
+
+export class Sources {
+  readonly #sources: readonly Source[];
+  readonly #files: readonly WatchedFile[];
+  readonly #names: readonly WatchedName[];
+  readonly #own: OwnAddresses;
+
+  /** Reads the files. Throws an Error for the operator when one cannot be read. */
+  constructor(
+    { to, resolver }: ForwardConfig,
+    { clock, log, metrics, servers }: ControlServices,
+    lookup: Lookup = resolver.length > 0 ? lookupAt(resolver) : lookupBySystem(),
+    own = new OwnAddresses(servers),
+  ) {
+    const failures = metrics.counter(
+      'lookup_failures_total',
+      'Look-ups of host names of upstreams that failed.',
+    );
+    const services = { lookup, clock, log, onFailed: () => failures.inc() };
+    const sourceOf = (target: Target): Source => {
+      if (target.kind === 'file') return new WatchedFile(target, log);
+      if (target.kind === 'name') return new WatchedName(target, services);
+      return { targets: [target], text: '' };
+    };
+    this.#sources = to.map(sourceOf);
+    this.#files = this.#sources.filter((source) => source instanceof WatchedFile);
+    this.#names = this.#sources.filter((source) => source instanceof WatchedName);
+    this.#own = own;
+  }
+
+  /** Whether there is anything to watch. */
+  get mayChange(): boolean {
+    return this.#files.length > 0 || this.#names.length > 0;
+  }
+
+  /** Whether names are not looked up yet. */
+  get isIncomplete(): boolean {
+    return this.#names.some(({ targets }) => targets === undefined);
+  }
+
+  /** Why names have no address yet; those that certainly have none come first. */
+  get failures(): readonly { readonly text: string; readonly isFinal: boolean }[] {
+    return this.#names
+      .flatMap(({ text, targets, failure }) =>
+        targets === undefined && failure !== undefined
+          ? [
+              {
+                text: `cannot look up upstream ${text}: ${failure.message}`,
+                isFinal: failure.isFinal,
+              },
+            ]
+          : [],
+      )
+      .sort((a, b) => Number(b.isFinal) - Number(a.isFinal));
+  }
+
+  /** Looks up all names. Never rejects. */
+  async lookUp(): Promise<void> {
+    await Promise.all(this.#names.map((name) => name.lookUp()));
+  }
+
+  /** Looks at the files, and at the names whose time has come; resolves when these are looked up, false when there were none. Never rejects. */
+  async poll(): Promise<boolean> {
+    for (const file of this.#files) file.poll();
+    const due = this.#names.filter(({ isDue }) => isDue);
+    await Promise.all(due.map((name) => name.lookUp()));
+    return due.length > 0;
+  }
+
+  gather(): Gathered {
+    const targets: AddressTarget[] = [];
+    const own: string[] = [];
+    // Of what names lead to each upstream counts once, wherever else it is named.
+    const named = new Set(
+      this.#sources.flatMap((source) =>
+        source instanceof WatchedName ? [] : (source.targets ?? []).map(keyOf),
+      ),
+    );
+    for (const source of this.#sources) {
+      const isWatched = source instanceof WatchedName || source instanceof WatchedFile;
+      for (const target of source.targets ?? []) {
+        if (isWatched && this.#own.has(target)) {
+          own.push(`${addressWithPort(target)} of ${source.text}`);
+        } else if (source instanceof WatchedName && named.has(keyOf(target))) {
+        } else {
+          if (source instanceof WatchedName) named.add(keyOf(target));
+          targets.push(target);
+        }
+      }
+    }
+    return { targets, own: [...new Set(own)] };
+  }
+}
+
+function keyOf(target: AddressTarget): string {
+  return `${targetText(target)}%${target.servername}`;
+}
