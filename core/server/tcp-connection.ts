@@ -4,7 +4,7 @@ import type { DnsError } from '../chain/errors.js';
 import { finish } from '../chain/finish.js';
 import { type Query, SOCKADDR_BYTES, Transport } from '../chain/query.js';
 import type { Reply } from '../chain/reply.js';
-import { writeSockaddr } from '../wire/sockaddr.js';
+import { encodeAddress } from '../system/address.js';
 import { FrameReader } from './frame-reader.js';
 import { FrameWriter } from './frame-writer.js';
 import type { Router } from './router.js';
@@ -58,8 +58,8 @@ export class TcpConnection implements ServerSink, OpenConnection {
     this.#activeMs = shared.clock.nowMs;
     this.#idleTimer = tcp.timers.start(IDLE_LIMIT_MS, this.#checkIdle, 0);
     // The peer may be gone already; then there is no address and nothing will be read.
-    writeSockaddr(this.#peer, socket.remoteAddress ?? '0.0.0.0', socket.remotePort ?? 0);
-    writeSockaddr(this.#local, socket.localAddress ?? '0.0.0.0', socket.localPort ?? 0);
+    keepAddress(this.#peer, socket.remoteAddress, socket.remotePort);
+    keepAddress(this.#local, socket.localAddress, socket.localPort);
     socket.on('data', this.#onData);
     socket.on('drain', this.#onDrain);
     socket.on('end', this.#onEnd);
@@ -264,4 +264,13 @@ export class TcpConnection implements ServerSink, OpenConnection {
     timers.cancel(this.#writeTimer);
     this.#tcp.remove(this);
   };
+}
+
+/** Writes where a connection comes from or leads to. A link-local address loses its interface where that is gone in this moment. */
+function keepAddress(into: Uint8Array, address = '0.0.0.0', port = 0): void {
+  try {
+    encodeAddress({ address, port }, into);
+  } catch {
+    encodeAddress({ address: address.replace(/%.*$/, ''), port }, into);
+  }
 }

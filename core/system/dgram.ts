@@ -4,7 +4,13 @@ import { randomInt } from 'node:crypto';
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { constants } from 'node:os';
 import { offsetsInKernels, type Place, placeForKernels } from '../simd/kernels.js';
-import { decodeAddress, encodeAddress, familyOf, SOCKADDR_BYTES } from './address.js';
+import {
+  addressForNode,
+  decodeAddress,
+  encodeAddress,
+  familyOf,
+  SOCKADDR_BYTES,
+} from './address.js';
 import { loadLibc } from './libc.js';
 import { dupFd, listenError } from './open.js';
 import type { Batch, Endpoint, SocketLayer, SocketStats, UdpSocket } from './sockets.js';
@@ -191,7 +197,8 @@ class DgramSocket implements UdpSocket {
   connect(remote: Endpoint, local: string | undefined): void {
     this.#isConnected = true;
     this.#waiting = [];
-    this.#bindAtRandom(remote, local ?? (this.family === 4 ? '0.0.0.0' : '::'), 0);
+    const to = { ...remote, address: addressForNode(remote.address) };
+    this.#bindAtRandom(to, addressForNode(local ?? (this.family === 4 ? '0.0.0.0' : '::')), 0);
   }
 
   receive(into: Batch): number {

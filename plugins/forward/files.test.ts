@@ -144,7 +144,7 @@ for (const { how, spoil, line } of useless) {
       assert.equal(warnings.length, 1);
       assert.match(warnings[0] ?? '', line);
       assert.equal(s.r.raised, 0);
-      rmSync(s.path);
+      rmSync(s.path, { force: true });
       writeFileSync(s.path, TWO);
       await s.settle();
       assert.deepEqual(s.r.upstreams, ['198.51.100.2 53']);
