@@ -1,5 +1,6 @@
 // The addresses of a host name, and how long they hold: from given servers, or as the system finds them.
 import { lookup, Resolver } from 'node:dns/promises';
+import { type AddressTarget, parseTarget } from './targets.js';
 
 /** How long a name server gets, and how often it is asked again. */
 const TIMEOUT_MS = 2000;
@@ -79,6 +80,15 @@ export function lookupBySystem(): Lookup {
     const isSame = found.every((address) => answer?.addresses.includes(address));
     return { addresses: found, ttl: isSame ? answer?.ttl : undefined };
   };
+}
+
+/** The name servers that the system asks at the moment. */
+export function systemServers(): readonly AddressTarget[] {
+  const context = { zones: [], root: '/' };
+  return new Resolver()
+    .getServers()
+    .map((server) => parseTarget(server, context))
+    .filter((target) => target.kind === 'address');
 }
 
 async function fromSystem(name: string): Promise<readonly string[]> {

@@ -75,6 +75,7 @@ test('names: when nobody can tell, the server starts and asks again', LIMIT, asy
 
   naming.rcodes = {};
   await r.after(1_000);
+  assert.equal(r.raised, 1, 'the first upstreams are a change for those who looked before');
   assert.equal(rig.handler.ready?.(), true);
   assert.equal(octetOf(await rig.ask('www.example.org')), 7);
 });

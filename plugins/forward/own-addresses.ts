@@ -23,15 +23,10 @@ export class OwnAddresses {
   readonly #listeners: readonly Listener[];
   readonly #local: () => readonly LocalAddress[];
 
-  /** `listeners` are those of the process as `dns://127.0.0.1:53`; `local` gives what the machine has at the moment. */
+  /** `listeners` are those of the process as `dns://127.0.0.1:53`; `local` gives what the machine has, which is asked each time: it changes. */
   constructor(listeners: readonly string[], local = localAddresses) {
     this.#listeners = listeners.map(listenerOf).filter((listener) => listener !== undefined);
     this.#local = local;
-  }
-
-  /** Whether some listener stands for whatever the machine has: what is not ours now may be a moment later. */
-  get mayChange(): boolean {
-    return this.#listeners.some(({ address }) => address === undefined);
   }
 
   /** Whether messages to `target` would come here. */

@@ -15,6 +15,9 @@ import { type AddressTarget, targetText } from './targets.js';
 /** Between two looks at files and at which names are due. */
 const LOOK_MS = 1000;
 
+/** How long a start waits for host names to be looked up: those who serve other zones, or have other upstreams, are not kept waiting. */
+const START_LIMIT_MS = 5000;
+
 export class SetKeeper {
   readonly #sources: Sources;
   readonly #places: Places;
@@ -77,16 +80,24 @@ export class SetKeeper {
 
   /** Watches from now on. Rejects with an Error for the operator when a name does not exist, or none of the upstreams is of use. */
   async start(): Promise<void> {
-    await this.load();
-    const failures = this.#sources.failures;
-    const [failure] = failures;
-    if (failure?.isFinal === true) throw new Error(failure.text);
-    if (failure === undefined && this.#newest.targets.length === 0) {
+    if (!this.#sources.mayChange) return;
+    await this.#firstLookUp();
+    const { mistake, isIncomplete } = this.#sources;
+    if (mistake !== undefined) throw new Error(mistake);
+    if (!isIncomplete && this.#newest.targets.length === 0) {
       throw new Error(problemOf(this.#sources.gather()));
     }
-    for (const { text } of failures) this.#services.log.warning(`${text}; it is tried again`);
-    if (!this.#sources.mayChange) return;
     this.#timer = setInterval(() => void this.look(), LOOK_MS).unref();
+  }
+
+  /** Waits for the first look-up, but not longer than an operator would. */
+  async #firstLookUp(): Promise<void> {
+    let limit: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      limit = setTimeout(resolve, START_LIMIT_MS);
+    });
+    await Promise.race([this.load(), late]);
+    clearTimeout(limit);
   }
 
   stop(): void {
@@ -129,8 +140,7 @@ export class SetKeeper {
     log.info(`upstreams for ${this.#zones}: ${difference(before, after)}`);
     this.#size.inc(after.length - before.length);
     await publish(this.#newest);
-    if (before.length === 0) return;
-    this.#changes.inc();
+    if (before.length > 0) this.#changes.inc();
     // Whoever asks now is answered by the new ones.
     get(UPSTREAM_CHANGES).raise();
   }

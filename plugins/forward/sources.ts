@@ -1,7 +1,7 @@
 // Where the upstreams of one *forward* come from: addresses as written, files and host names that are watched, all in written order. Addresses that files and names lead to
 // and that are this server itself are left out.
 import type { ControlServices } from '../../core/plugin.js';
-import { type Lookup, lookupAt, lookupBySystem } from './lookup.js';
+import { type Lookup, LookupError, lookupAt, lookupBySystem, systemServers } from './lookup.js';
 import { OwnAddresses } from './own-addresses.js';
 import type { ForwardConfig } from './syntax.js';
 import { type AddressTarget, addressWithPort, type Target, targetText } from './targets.js';
@@ -25,12 +25,9 @@ export class Sources {
   readonly #own: OwnAddresses;
 
   /** Reads the files. Throws an Error for the operator when one cannot be read. */
-  constructor(
-    { to, resolver }: ForwardConfig,
-    { clock, log, metrics, servers }: ControlServices,
-    lookup: Lookup = resolver.length > 0 ? lookupAt(resolver) : lookupBySystem(),
-    own = new OwnAddresses(servers),
-  ) {
+  constructor({ to, resolver }: ForwardConfig, { clock, log, metrics, servers }: ControlServices) {
+    const own = new OwnAddresses(servers);
+    const lookup = resolver.length > 0 ? lookupAt(resolver) : lookupByOthers(own);
     const failures = metrics.counter(
       'lookup_failures_total',
       'Look-ups of host names of upstreams that failed.',
@@ -57,20 +54,12 @@ export class Sources {
     return this.#names.some(({ targets }) => targets === undefined);
   }
 
-  /** Why names have no address yet; those that certainly have none come first. */
-  get failures(): readonly { readonly text: string; readonly isFinal: boolean }[] {
-    return this.#names
-      .flatMap(({ text, targets, failure }) =>
-        targets === undefined && failure !== undefined
-          ? [
-              {
-                text: `cannot look up upstream ${text}: ${failure.message}`,
-                isFinal: failure.isFinal,
-              },
-            ]
-          : [],
-      )
-      .sort((a, b) => Number(b.isFinal) - Number(a.isFinal));
+  /** What is wrong with a name that certainly has no address, and never had one; undefined when there is none. */
+  get mistake(): string | undefined {
+    const mistaken = this.#names.find(
+      (name) => name.targets === undefined && name.failure?.isFinal,
+    );
+    return mistaken && `cannot look up upstream ${mistaken.text}: ${mistaken.failure?.message}`;
   }
 
   /** Looks up all names. Never rejects. */
@@ -78,12 +67,11 @@ export class Sources {
     await Promise.all(this.#names.map((name) => name.lookUp()));
   }
 
-  /** Looks at the files, and at the names whose time has come; resolves when these are looked up, false when there were none. Never rejects. */
-  async poll(): Promise<boolean> {
+  /** Looks at the files, and at the names whose time has come; resolves when these are looked up. Never rejects. */
+  async poll(): Promise<void> {
     for (const file of this.#files) file.poll();
     const due = this.#names.filter(({ isDue }) => isDue);
     await Promise.all(due.map((name) => name.lookUp()));
-    return due.length > 0;
   }
 
   gather(): Gathered {
@@ -109,6 +97,24 @@ export class Sources {
     }
     return { targets, own: [...new Set(own)] };
   }
+}
+
+/** Asks the system. Where that asks this very server, nobody can answer before there are upstreams: that is said. */
+function lookupByOthers(own: OwnAddresses): Lookup {
+  const lookup = lookupBySystem();
+  return async (name) => {
+    try {
+      return await lookup(name);
+    } catch (error) {
+      const isMistake = error instanceof LookupError && error.isFinal;
+      if (isMistake || !systemServers().some((server) => own.has(server))) throw error;
+      const reason = (error as Error).message;
+      throw new LookupError(
+        `${reason}, the system asks this server itself: name others with resolver`,
+        false,
+      );
+    }
+  };
 }
 
 function keyOf(target: AddressTarget): string {

@@ -101,9 +101,8 @@ export class WatchedName {
     this.#failure =
       error instanceof LookupError ? error : new LookupError((error as Error).message, false);
     onFailed();
-    if (wasSaid || this.#targets === undefined) return;
-    log.warning(
-      `cannot look up upstream ${this.text}: ${this.#failure.message}; its last addresses stay`,
-    );
+    if (wasSaid) return;
+    const then = this.#targets === undefined ? 'it is tried again' : 'its last addresses stay';
+    log.warning(`cannot look up upstream ${this.text}: ${this.#failure.message}; ${then}`);
   }
 }

@@ -60,11 +60,12 @@ export async function watchedForward(
       for (const { handler } of rigs) await handler.onPublished?.(structuredClone(value));
     },
   };
-  let raised = 0;
-  services.get(UPSTREAM_CHANGES).listen(() => raised++);
   const control = new ForwardControl(config, services);
   t.after(() => control.onStop());
   await control.onLoad();
+  // Others begin to listen when they start.
+  let raised = 0;
+  services.get(UPSTREAM_CHANGES).listen(() => raised++);
   for (let worker = 0; worker < workers; worker++) {
     const published = structuredClone(control.published);
     rigs.push(await forwardRig(t, text, { clock, worker, workers, published }));
