@@ -196,6 +196,14 @@ test('names: more addresses than a forward can have leave the last ones', LIMIT,
   ]);
 });
 
+test('names: more at the start stop it, whatever other upstreams there are', LIMIT, async (t) => {
+  const naming = await Naming.start(t);
+  naming.addresses = { A: Array.from({ length: 31 }, (_, i) => `198.51.100.${i}`) };
+  const text = `forward . 192.0.2.1 dns.example.net {\nresolver ${naming.address}\n}`;
+  const r = await watchedForward(t, text);
+  await assert.rejects(r.start(), /^Error: 32 upstreams are too many, want at most 31$/);
+});
+
 test('names: this server itself is left out, and said', LIMIT, async (t) => {
   const naming = await Naming.start(t, '127.0.0.1', '192.0.2.1');
   const text = `forward . dns.example.net:1053 {\nresolver ${naming.address}\n}`;

@@ -29,6 +29,7 @@ export class SetKeeper {
   #newest: Published;
   #first: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
   /** What was said last of upstreams that cannot be taken, so that it is said once. */
   #saidProblem = '';
   #saidOwn: readonly string[] = [];
@@ -52,10 +53,7 @@ export class SetKeeper {
     );
     this.#size = services.metrics.gauge('upstreams', 'Upstreams that queries are sent to.');
     const gathered = sources.gather();
-    const problem = problemOf(gathered);
-    if (problem !== undefined && !(sources.isIncomplete && gathered.targets.length === 0)) {
-      throw new Error(problem);
-    }
+    this.#check(gathered);
     this.#newest = { set: 1, targets: gathered.targets, ...fixed };
     this.#places.take(textsOf(gathered.targets), 1);
     this.#size.inc(gathered.targets.length);
@@ -82,12 +80,22 @@ export class SetKeeper {
   async start(): Promise<void> {
     if (!this.#sources.mayChange) return;
     await this.#firstLookUp();
-    const { mistake, isIncomplete } = this.#sources;
+    const { mistake } = this.#sources;
     if (mistake !== undefined) throw new Error(mistake);
-    if (!isIncomplete && this.#newest.targets.length === 0) {
-      throw new Error(problemOf(this.#sources.gather()));
-    }
+    this.#check(this.#sources.gather());
+    if (this.#isStopped) return;
     this.#timer = setInterval(() => void this.look(), LOOK_MS).unref();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearInterval(this.#timer);
+  }
+
+  /** Looks at files, and looks up the names whose time has come; resolves when the workers have what came of it. Never rejects. */
+  async look(): Promise<void> {
+    await this.#sources.poll();
+    await this.#update();
   }
 
   /** Waits for the first look-up, but not longer than an operator would. */
@@ -100,14 +108,11 @@ export class SetKeeper {
     clearTimeout(limit);
   }
 
-  stop(): void {
-    clearInterval(this.#timer);
-  }
-
-  /** Looks at files, and looks up the names whose time has come; resolves when the workers have what came of it. Never rejects. */
-  async look(): Promise<void> {
-    await this.#sources.poll();
-    await this.#update();
+  /** Throws what is wrong with these upstreams, unless names that are not looked up yet may make up for it. */
+  #check(gathered: Gathered): void {
+    const problem = problemOf(gathered);
+    const mayComeRight = this.#sources.isIncomplete && gathered.targets.length === 0;
+    if (problem !== undefined && !mayComeRight) throw new Error(problem);
   }
 
   async #update(): Promise<void> {
@@ -116,17 +121,14 @@ export class SetKeeper {
     const { targets } = gathered;
     const before = this.#newest;
     if (targets.length === 0 && before.targets.length === 0) return;
-    if (JSON.stringify(targets) === JSON.stringify(before.targets)) return;
     const problem = problemOf(gathered);
-    if (problem !== undefined) {
-      this.#sayProblem(problem);
-      return;
-    }
+    this.#sayProblem(problem ?? '');
+    const isSame = JSON.stringify(targets) === JSON.stringify(before.targets);
+    if (isSame || problem !== undefined) return;
     const set = before.set + 1;
     // Without room it is tried again with the next look.
     const newcomers = this.#places.take(textsOf(targets), set);
     if (newcomers === undefined) return;
-    this.#saidProblem = '';
     this.#newest = { ...before, set, targets };
     newcomers.forEach(this.#onNewcomer);
     await this.#announce(before.targets, targets);
@@ -137,17 +139,19 @@ export class SetKeeper {
     after: readonly AddressTarget[],
   ): Promise<void> {
     const { log, publish, get } = this.#services;
+    await publish(this.#newest);
+    // Whoever asks from here on is answered by the new ones.
     log.info(`upstreams for ${this.#zones}: ${difference(before, after)}`);
     this.#size.inc(after.length - before.length);
-    await publish(this.#newest);
     if (before.length > 0) this.#changes.inc();
-    // Whoever asks now is answered by the new ones.
     get(UPSTREAM_CHANGES).raise();
   }
 
+  /** '' for none. */
   #sayProblem(problem: string): void {
     if (problem === this.#saidProblem) return;
     this.#saidProblem = problem;
+    if (problem === '') return;
     this.#services.log.warning(`upstreams for ${this.#zones}: ${problem}; the last ones stay`);
   }
 

@@ -75,27 +75,25 @@ export class Sources {
   }
 
   gather(): Gathered {
-    const targets: AddressTarget[] = [];
-    const own: string[] = [];
-    // Of what names lead to each upstream counts once, wherever else it is named.
-    const named = new Set(
-      this.#sources.flatMap((source) =>
-        source instanceof WatchedName ? [] : (source.targets ?? []).map(keyOf),
-      ),
-    );
-    for (const source of this.#sources) {
-      const isWatched = source instanceof WatchedName || source instanceof WatchedFile;
-      for (const target of source.targets ?? []) {
-        if (isWatched && this.#own.has(target)) {
-          own.push(`${addressWithPort(target)} of ${source.text}`);
-        } else if (source instanceof WatchedName && named.has(keyOf(target))) {
-        } else {
-          if (source instanceof WatchedName) named.add(keyOf(target));
-          targets.push(target);
-        }
-      }
-    }
-    return { targets, own: [...new Set(own)] };
+    const own = new Set<string>();
+    // What names lead to counts once, wherever else it is named.
+    const unnamed = this.#sources.filter((source) => !(source instanceof WatchedName));
+    const seen = new Set(unnamed.flatMap(({ targets = [] }) => targets.map(keyOf)));
+    const isNew = (target: AddressTarget): boolean => !seen.has(keyOf(target));
+    const targets = this.#sources.flatMap((source) => {
+      const { targets: all = [], text } = source;
+      if (!(source instanceof WatchedName || source instanceof WatchedFile)) return all;
+      const others = all.filter((target) => {
+        const isOwn = this.#own.has(target);
+        if (isOwn) own.add(`${addressWithPort(target)} of ${text}`);
+        return !isOwn;
+      });
+      if (source instanceof WatchedFile) return others;
+      const fresh = others.filter(isNew);
+      for (const target of fresh) seen.add(keyOf(target));
+      return fresh;
+    });
+    return { targets, own: [...own] };
   }
 }
 

@@ -14,6 +14,7 @@ import {
   upstreamFor,
 } from '../../test/lib/forward-rig.js';
 import { tempFolder } from '../../test/lib/temp-folder.js';
+import { Naming, watchedForward } from '../../test/lib/watched-forward.js';
 import forward from './setup.js';
 
 const METRICS = {
@@ -167,6 +168,32 @@ test('persist: speed, suspicion and missing EDNS are known after a restart', LIM
   );
   await other.control.onStop?.();
 });
+
+test(
+  'persist: what is kept of an upstream is taken when a name leads to it, however late',
+  LIMIT,
+  async (t) => {
+    const folder = tempFolder();
+    t.after(() => folder.remove());
+    const path = join(folder.path, 'upstreams');
+    const naming = await Naming.start(t, '127.0.0.1');
+    const server = await upstreamFor(t, answering());
+    const text = `forward . dns.example.net:${server.port} {\nresolver ${naming.address}\npersist ${path} 0\n}`;
+    const before = await watchedForward(t, text);
+    await before.control.onStart();
+    for (let i = 0; i < 16; i++) await before.rigs[0]?.ask(`n${i}.example.org`);
+    await before.control.onStop();
+
+    naming.rcodes = { A: 5, AAAA: 5 };
+    const after = await watchedForward(t, text);
+    assert.deepEqual(await after.services.commands.run('upstreams'), []);
+    naming.rcodes = {};
+    await after.after(1_000);
+    const [row] = await after.services.commands.run('upstreams');
+    assert.equal(row?.upstream, server.address);
+    assert.equal(row?.p95_ms, 0.25);
+  },
+);
 
 test('persist: two of them want two files', (t) => {
   const folder = tempFolder();

@@ -17,6 +17,9 @@ import { Naming } from '../lib/watched-forward.js';
 
 const LIMIT = { timeout: 120_000 };
 
+/** Names are looked up again after 5 s at the earliest. */
+const PATIENCE_MS = 60_000;
+
 const WORKERS = 2;
 
 /** Queries that are always under way. */
@@ -143,7 +146,7 @@ async function crashWorker(heimdall: Heimdall, port: number): Promise<void> {
   socket.connect(port, '127.0.0.1');
   await once(socket, 'connect');
   socket.send(queryBytes('exit.example.org', 'A'));
-  await heimdall.waitFor(/worker \d serves again/);
+  await heimdall.waitFor(/worker \d serves again/, PATIENCE_MS);
   socket.close();
 }
 
@@ -177,10 +180,10 @@ test(
     }
     assert.equal((await ask(port, 'www.example.org', 'A')).rcode, 'NOERROR');
     naming.addresses = { A: ['127.0.0.2'] };
-    await heimdall.waitFor(/come back to this server.*answering SERVFAIL/);
+    await heimdall.waitFor(/come back to this server.*answering SERVFAIL/, PATIENCE_MS);
     assert.equal((await ask(port, 'www.example.org', 'A')).rcode, 'SERVFAIL');
     naming.addresses = { A: ['127.0.0.1'] };
-    await heimdall.waitFor(/no loop for "\." any more/);
+    await heimdall.waitFor(/no loop for "\." any more/, PATIENCE_MS);
     assert.equal((await ask(port, 'www.example.org', 'A')).rcode, 'NOERROR');
   },
 );
@@ -243,21 +246,24 @@ test('changes: a resolv.conf is followed through links, renames and removals, wi
   const path = join(heimdall.folder, 'resolv.conf');
   const status = (...more: string[]): Promise<string> =>
     within(namespace, ['@127.0.0.1', 'www.example.org', ...more]);
-  await heimdall.waitFor(/upstream 127\.0\.0\.1:53 of "\S+" is this server itself and left out/);
+  await heimdall.waitFor(
+    /upstream 127\.0\.0\.1:53 of "\S+" is this server itself and left out/,
+    PATIENCE_MS,
+  );
   assert.equal(await status(), 'NOERROR');
 
   writeFileSync(`${path}.new`, 'nameserver 127.0.0.3\n');
   renameSync(`${path}.new`, path);
-  await heimdall.waitFor(/added 127\.0\.0\.3:53; removed 127\.0\.0\.2:53/);
+  await heimdall.waitFor(/added 127\.0\.0\.3:53; removed 127\.0\.0\.2:53/, PATIENCE_MS);
   assert.equal(await status(), 'NXDOMAIN');
   assert.equal(await status('+tcp'), 'NXDOMAIN');
 
   rmSync(path);
-  await heimdall.waitFor(/cannot read "\S+": ENOENT.*those that it named last stay/);
+  await heimdall.waitFor(/cannot read "\S+": ENOENT.*those that it named last stay/, PATIENCE_MS);
   assert.equal(await status(), 'NXDOMAIN');
   writeFileSync(`${path}.linked`, 'nameserver 127.0.0.1\nnameserver fe80::53%link0\n');
   symlinkSync(`${path}.linked`, path);
-  await heimdall.waitFor(/added \[fe80::53%link0\]:53; removed 127\.0\.0\.3:53/);
+  await heimdall.waitFor(/added \[fe80::53%link0\]:53; removed 127\.0\.0\.3:53/, PATIENCE_MS);
   assert.equal(await status(), 'NOTAUTH');
   assert.equal(await status('+tcp'), 'NOTAUTH');
 });
