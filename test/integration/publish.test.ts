@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { ask, queryBytes } from '../lib/client.js';
 import { runHeimdall, startHeimdall } from '../lib/heimdall.js';
@@ -58,8 +59,10 @@ test('publish: all workers take what is published, and those that follow them st
   );
   t.after(() => heimdall.stop());
   const publish = async (n: number): Promise<void> => {
-    const env = { RUNTIME_DIRECTORY: heimdall.folder };
-    const { code, stderr } = await runHeimdall(['rcode', String(n)], heimdall.folder, env);
+    // Other servers may run on this machine.
+    const socket = join(heimdall.folder, `control-${port}.sock`);
+    const args = ['rcode', String(n), '-control', socket];
+    const { code, stderr } = await runHeimdall(args, heimdall.folder);
     assert.equal(code, 0, stderr);
   };
   assert.deepEqual(await rcodes(port), ['FORMERR']);
