@@ -130,8 +130,9 @@ test(
     assert.equal(first.queries.filter(({ name }) => name.startsWith('after')).length, 0);
     assert.ok(reached > 0);
 
-    const env = { RUNTIME_DIRECTORY: heimdall.folder };
-    const table = await runHeimdall(['upstreams', '-json'], heimdall.folder, env);
+    const socket = join(heimdall.folder, `control-${port}.sock`);
+    const args = ['upstreams', '-json', '-control', socket];
+    const table = await runHeimdall(args, heimdall.folder);
     assert.equal(table.stderr, '');
     assert.match(table.stdout, new RegExp(`"upstream":"127\\.0\\.0\\.2:${first.port}"`));
     assert.doesNotMatch(table.stdout, /"upstream":"127\.0\.0\.1:/);
