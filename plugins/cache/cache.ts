@@ -57,6 +57,8 @@ export class CacheHandler implements Handler, RefreshOwner {
   /** What `#choose` found out about the entry it chose: it is past its time; it need not be refreshed, upstream was asked a moment ago. */
   #isStale = false;
   #isSettled = false;
+  /** The query that is being settled with what there is, although upstream has not answered. */
+  #settled: Query | undefined;
 
   /** `wallMs` is the time of day, for signatures. */
   constructor(
@@ -131,6 +133,23 @@ export class CacheHandler implements Handler, RefreshOwner {
     }
     const region = this.#seek(q, now);
     region?.reader.postpone((now + this.#pause.inBackground(region)) | 0);
+  }
+
+  /** A client waits no longer for a refresh. What there is need not be stale any more; it may be gone, then the client waits on. */
+  onTimeout(q: Query): boolean {
+    const now = tickOf(this.#clock.nowMs);
+    this.#begin(q);
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const region = this.#seek(q, now);
+      if (region === null) return false;
+      const reply = this.#replyFound(q, region);
+      if (reply === null) continue;
+      this.#settled = q;
+      q.settle(reply);
+      this.#settled = undefined;
+      return true;
+    }
+    return false;
   }
 
   /** Nobody waits any more for a refresh that is still under way: others are not to begin another. */
@@ -251,6 +270,17 @@ export class CacheHandler implements Handler, RefreshOwner {
     return reply;
   }
 
+  /** The reply from the entry found, fresh or stale; null when it was changed meanwhile. */
+  #replyFound(q: Query, region: Region): Reply | null {
+    if (this.#isStale) return this.#staleReply(q, region);
+    const reply = freshReply(region, q, this.#options.keepTtl);
+    if (reply === null) return null;
+    const counts = this.#counts.servers[q.server] as ServerCounts;
+    countHit(region === this.#success ? counts.success : counts.denial, region);
+    region.reader.touch();
+    return reply;
+  }
+
   #staleReply(q: Query, region: Region): Reply | null {
     const { ttl } = this.#options.stale as { ttl: number };
     const reply = staleReply(region, q, ttl);
@@ -272,18 +302,19 @@ export class CacheHandler implements Handler, RefreshOwner {
 
   /** The reply of the rest of the chain to a query for which there is a stale entry. */
   readonly #onVerified = (reply: Reply, q: Query): Answer => {
+    if (this.#settled === q) return reply;
     const now = tickOf(this.#clock.nowMs);
     const kind = this.#kindOf(reply, q);
     this.#begin(q);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const region = this.#seek(q, now);
-      if (region === null || !this.#isStale || this.#replacesStale(region, kind)) break;
+      if (region === null || this.#isReplaced(region, kind)) break;
       // For a network it would be kept elsewhere, and the entry found be lost from sight.
       if (isRefreshed(kind) && q.ecsFamily === EcsFamily.NONE)
         this.#keeper.keep(reply, q, kind, now);
-      region.reader.postpone((now + this.#pause.forClient(region)) | 0);
-      const stale = this.#staleReply(q, region);
-      if (stale !== null) return stale;
+      if (this.#isStale) region.reader.postpone((now + this.#pause.forClient(region)) | 0);
+      const found = this.#replyFound(q, region);
+      if (found !== null) return found;
       // The copy may have gone over the reply.
       if (reply.wire === q.out) return q.replyRcode(Rcode.SERVFAIL);
     }
@@ -291,8 +322,9 @@ export class CacheHandler implements Handler, RefreshOwner {
     return this.#keeper.keep(reply, q, kind, now);
   };
 
-  /** Whether a reply of this kind is given instead of the stale entry found. */
-  #replacesStale(region: Region, kind: Kind): boolean {
+  /** Whether a reply of this kind is given instead of the entry found, which another worker may have refreshed meanwhile. */
+  #isReplaced(region: Region, kind: Kind): boolean {
+    if (!this.#isStale) return isRefreshed(kind) || region.kind === Kind.FAILURE;
     if (!isRefreshed(kind)) return false;
     const keepsAnswer =
       this.#options.stale?.prefersPositive === true &&
