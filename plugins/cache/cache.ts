@@ -310,8 +310,12 @@ export class CacheHandler implements Handler, RefreshOwner {
       const region = this.#seek(q, now);
       if (region === null || this.#isReplaced(region, kind)) break;
       // For a network it would be kept elsewhere, and the entry found be lost from sight.
-      if (isRefreshed(kind) && q.ecsFamily === EcsFamily.NONE)
+      if (isRefreshed(kind) && q.ecsFamily === EcsFamily.NONE) {
         this.#keeper.keep(reply, q, kind, now);
+        // The keeper looks at other entries, and the region has found the last of them.
+        this.#begin(q);
+        if (this.#seek(q, now) !== region) break;
+      }
       if (this.#isStale) region.reader.postpone((now + this.#pause.forClient(region)) | 0);
       const found = this.#replyFound(q, region);
       if (found !== null) return found;

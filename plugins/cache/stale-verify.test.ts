@@ -182,6 +182,18 @@ for (const [what, packet] of [
   });
 }
 
+test('cache: under prefer_positive the stale answer given is of the type asked for', async () => {
+  const b = await staleBench(`serve_stale 1h verify 0${POLICY}`);
+  b.says = () => ({
+    answers: [{ type: 'AAAA', name: 'example.org', ttl: 600, data: '2001:db8::1' }],
+  });
+  await b.ask('example.org', 'AAAA');
+  b.says = () => DENIAL;
+  const reply = await b.ask();
+  assert.equal(addressOf(reply), '192.0.2.1');
+  assert.equal(reply.questions?.[0]?.type, 'A');
+});
+
 test('cache: under prefer_positive the denial counts once the answer is too old', async () => {
   const b = await staleBench(`serve_stale 10s verify${POLICY}`);
   b.says = () => DENIAL;
