@@ -218,6 +218,19 @@ test('snapshot: a cache with less room takes what fits', async () => {
   assert.ok(value > 900 && value <= 1024, `${value}`);
 });
 
+test('snapshot: 100,000 entries are taken within half a second of processor time', async () => {
+  const text = 'cache {\n success 120000\n}';
+  const before = new CacheBench(text);
+  for (let i = 0; i < 100_000; i++) await before.ask(`n${i}.example.org`);
+  const pieces = await piecesOf(before);
+  const snapshot = snapshotOf(new CacheBench(text));
+  const start = process.cpuUsage();
+  for (const piece of pieces) snapshot.read(piece, 0);
+  const { user, system } = process.cpuUsage(start);
+  assert.equal(snapshot.taken, 100_000);
+  assert.ok(user + system < 500_000, `${user + system} us`);
+});
+
 test('snapshot: pieces are short, and a long reply has one of its own', async () => {
   const before = new CacheBench('cache {\n success 20000\n}');
   for (let i = 0; i < 2 * ENTRIES_PER_PIECE; i++) await before.ask(`n${i}.example.org`);
