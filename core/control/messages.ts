@@ -31,8 +31,8 @@ export type ToWorker =
   | { readonly kind: 'stop' };
 
 export type FromWorker =
-  /** It serves. */
-  | { readonly kind: 'started' }
+  /** It serves; `wakeup` is the epoll set that wakes it up, -1 without. */
+  | { readonly kind: 'started'; readonly wakeup: number }
   /** It cannot serve; it ends. */
   | { readonly kind: 'failed'; readonly reason: string }
   /** Per server block, the names of the plugins that are not ready. */

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { allocateCells } from '../memory/cells.js';
 import type { MetricsNote } from '../metrics/notes.js';
+import { muffle } from '../system/muffle.js';
 import type { FromWorker, ToWorker, WorkerSetup, WorkerTask } from './messages.js';
 import { taken } from './posted-output.js';
 
@@ -35,6 +36,7 @@ export class WorkerHandle {
   readonly #questions = new Map<number, (notReady: readonly string[][] | undefined) => void>();
   readonly #exited: Promise<void>;
   #lastQuestion = 0;
+  #wakeup = -1;
   #waiter:
     | { kind: FromWorker['kind']; resolve: () => void; reject: (e: Error) => void }
     | undefined;
@@ -103,6 +105,7 @@ export class WorkerHandle {
   kill(reason: string): void {
     if (this.#fault !== undefined) return;
     this.#fault = reason;
+    muffle(this.#wakeup);
     void this.#thread.terminate();
   }
 
@@ -153,7 +156,10 @@ export class WorkerHandle {
       this.#waiter?.reject(new Error(message.reason));
     } else if (message.kind === this.#waiter?.kind) {
       // Now and not when the promise is: the last messages of a thread and its end can come in one go.
-      if (message.kind === 'started') this.#isStarted = !this.#isEnding;
+      if (message.kind === 'started') {
+        this.#isStarted = !this.#isEnding;
+        this.#wakeup = message.wakeup;
+      }
       this.#waiter.resolve();
     }
   }

@@ -65,7 +65,7 @@ class WorkerThread {
         .counter('log_lines_dropped_total', 'Log lines dropped because nobody read fast enough.');
       await composed.dataPlane.start();
       if (task.cpu !== undefined) await this.#stayOn(task.cpu);
-      this.#say({ kind: 'started' });
+      this.#say({ kind: 'started', wakeup: composed.dataPlane.wakeup });
     } catch (error) {
       this.#say({ kind: 'failed', reason: reasonOf(error) });
     }

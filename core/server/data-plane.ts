@@ -85,6 +85,11 @@ export class DataPlane {
     sockets.start();
   }
 
+  /** What wakes its thread up: see `SocketLayer`. */
+  get wakeup(): number {
+    return this.#options.sockets.wakeup;
+  }
+
   /** Names of the plugins that are not ready, each once; of all server blocks or of one. */
   notReady(block?: number): string[] {
     const names = new Set<string>();

@@ -26,6 +26,7 @@ export function createDgramLayer(): SocketLayer {
 }
 
 class DgramLayer implements SocketLayer {
+  readonly wakeup = -1;
   readonly isBatched = false;
   readonly #stats = { wakeups: 0, batches: 0 };
   readonly #hooks: (() => void)[] = [];

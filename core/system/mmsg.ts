@@ -70,6 +70,10 @@ class MmsgLayer implements SocketLayer, SocketOwner {
     process.once('exit', this.#closeDescriptors);
   }
 
+  get wakeup(): number {
+    return this.#epoll;
+  }
+
   get stats(): SocketStats {
     return this.#stats;
   }

@@ -54,6 +54,8 @@ export interface SocketStats {
 export interface SocketLayer {
   /** True for recvmmsg/sendmmsg, false for plain dgram. */
   readonly isBatched: boolean;
+  /** The epoll set that wakes this thread up, for `muffle`; -1 without. */
+  readonly wakeup: number;
   readonly stats: SocketStats;
   createBatch(capacity: number, slotBytes: number, isForKernels?: boolean): Batch;
   /** A listening socket on a descriptor the main thread opened (mmsg, dgram), or on `endpoint` when there is no descriptor. */
