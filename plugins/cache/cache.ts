@@ -306,11 +306,12 @@ export class CacheHandler implements Handler, RefreshOwner {
     const now = tickOf(this.#clock.nowMs);
     const kind = this.#kindOf(reply, q);
     this.#begin(q);
+    let isLost = false;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const region = this.#seek(q, now);
-      if (region === null || this.#isReplaced(region, kind)) break;
+      if (region === null || (!isLost && this.#isReplaced(region, kind))) break;
       // For a network it would be kept elsewhere, and the entry found be lost from sight.
-      if (isRefreshed(kind) && q.ecsFamily === EcsFamily.NONE) {
+      if (!isLost && isRefreshed(kind) && q.ecsFamily === EcsFamily.NONE) {
         this.#keeper.keep(reply, q, kind, now);
         // The keeper looks at other entries, and the region has found the last of them.
         this.#begin(q);
@@ -319,9 +320,10 @@ export class CacheHandler implements Handler, RefreshOwner {
       if (this.#isStale) region.reader.postpone((now + this.#pause.forClient(region)) | 0);
       const found = this.#replyFound(q, region);
       if (found !== null) return found;
-      // The copy may have gone over the reply.
-      if (reply.wire === q.out) return q.replyRcode(Rcode.SERVFAIL);
+      // The entry was changed meanwhile, and the copy may have gone over the reply.
+      isLost ||= reply.wire === q.out;
     }
+    if (isLost) return q.replyRcode(Rcode.SERVFAIL);
     (this.#counts.servers[q.server] as ServerCounts).misses.inc();
     return this.#keeper.keep(reply, q, kind, now);
   };
