@@ -6,8 +6,11 @@ import {
   DnsError,
   type Next,
   type Query,
+  Rcode,
   Reply,
+  RRClass,
   RRType,
+  Section,
   TIMERS,
 } from '../../core/plugin.js';
 import {
@@ -107,6 +110,19 @@ export class CacheBench {
     return ask(this.handler, q, this.next);
   }
 
+  /** Keeps an answer for each of so many names of their own, without a promise. */
+  fill(entries: number): void {
+    const q = makeQuery('name0000.example.net', 'A', { receivedMs: this.clock.nowMs });
+    for (let n = 0; n < entries; n++) {
+      for (let i = 0; i < FILL_LETTERS; i++) {
+        const letter = 97 + ((n >> (3 * i)) & 7);
+        q.folded[1 + i] = letter;
+        q.wire[q.qnameOffset + 1 + i] = letter;
+      }
+      void this.handler.serve(q, oneAddress);
+    }
+  }
+
   advance(seconds: number): void {
     this.clock.advance(seconds * 1000);
   }
@@ -115,6 +131,22 @@ export class CacheBench {
     return this.metrics.value(name, type === undefined ? {} : { type });
   }
 }
+
+/** Letters of the first label that count. */
+const FILL_LETTERS = 8;
+
+const oneAddress: Next = (q) =>
+  q.replyRecords(Rcode.NOERROR, (builder) => {
+    const qname = q.wire.subarray(q.qnameOffset, q.qnameEnd);
+    builder.addRecord(
+      Section.ANSWER,
+      qname,
+      RRType.A,
+      RRClass.IN,
+      3600,
+      Uint8Array.of(192, 0, 2, 1),
+    );
+  });
 
 export const FAILURE = new DnsError('ERR_UPSTREAM_TIMEOUT');
 
