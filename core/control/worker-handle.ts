@@ -105,8 +105,7 @@ export class WorkerHandle {
   kill(reason: string): void {
     if (this.#fault !== undefined) return;
     this.#fault = reason;
-    muffle(this.#wakeup);
-    void this.#thread.terminate();
+    this.#end();
   }
 
   /** Resolves when the queries in flight are answered, or `limitMs` has passed. */
@@ -126,8 +125,14 @@ export class WorkerHandle {
       this.#post({ kind: 'stop' });
       await this.#within(limitMs, this.#exited);
     }
-    await this.#thread.terminate();
+    this.#end();
     await this.#exited;
+  }
+
+  /** By force, if it has not ended by itself. */
+  #end(): void {
+    if (!this.#hasExited) muffle(this.#wakeup);
+    void this.#thread.terminate();
   }
 
   /** Sends `message` and waits for the answer of this kind. One such exchange at a time. */
