@@ -28,6 +28,9 @@ export interface WorkerEvents {
  */
 const YOUNG_MB = 4;
 
+/** For a thread that is only short of processor time to be done with what had woken it, or with its end, before it is ended by force. */
+const SETTLE_MS = 500;
+
 export class WorkerHandle {
   readonly worker: number;
   readonly #thread: Worker;
@@ -105,7 +108,7 @@ export class WorkerHandle {
   kill(reason: string): void {
     if (this.#fault !== undefined) return;
     this.#fault = reason;
-    this.#end();
+    void this.#end();
   }
 
   /** Resolves when the queries in flight are answered, or `limitMs` has passed. */
@@ -125,14 +128,17 @@ export class WorkerHandle {
       this.#post({ kind: 'stop' });
       await this.#within(limitMs, this.#exited);
     }
-    this.#end();
+    await this.#end();
     await this.#exited;
   }
 
   /** By force, if it has not ended by itself. */
-  #end(): void {
-    if (!this.#hasExited) muffle(this.#wakeup);
-    void this.#thread.terminate();
+  async #end(): Promise<void> {
+    if (!this.#hasExited && this.#wakeup >= 0) {
+      muffle(this.#wakeup);
+      await this.#within(SETTLE_MS, this.#exited);
+    }
+    await this.#thread.terminate();
   }
 
   /** Sends `message` and waits for the answer of this kind. One such exchange at a time. */
