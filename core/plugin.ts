@@ -15,6 +15,7 @@ export {
   type RecordFiller,
   type RecordOptions,
   type ReplySink,
+  SOCKADDR_BYTES,
   Transport,
 } from './chain/query.js';
 export { Reply } from './chain/reply.js';
@@ -80,6 +81,7 @@ export * from './memory/claims.js';
 export { List as SlabList } from './memory/clocks.js';
 export { minSlabBytes, type SlabGeometry, slabBytes, slabGeometry } from './memory/geometry.js';
 export { Hasher } from './memory/hash.js';
+export { takeOver, tryLock, unlock } from './memory/lock.js';
 export { allocateMailboxes, Mailboxes } from './memory/mailboxes.js';
 export { Cause as SlabCause } from './memory/shard.js';
 export { type SlabKey, SlabReader } from './memory/slab-reader.js';

@@ -12,6 +12,8 @@ export type Next = (q: Query) => Answer;
 export interface Handler {
   /** Answer, or pass on with `next(q)`, which gives the reply of the rest of the chain. Return the reply itself when nothing was waited for. */
   serve(q: Query, next: Next): Answer;
+  /** Given the rest of the chain once, when it is linked: for queries that the handler asks by itself. The server never shows it such a query. */
+  onLink?(next: Next): void;
   /** Told of every reply after it is sent, whoever made it; `reply` is what was sent. Must not throw, keep or change anything. */
   observe?(q: Query, reply: Reply): void;
   /** Whether this block takes the query at all; asked before the chain is entered, all filters of a block must agree (*view*). */
