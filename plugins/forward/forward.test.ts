@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import test from 'node:test';
 import { decode } from 'dns-packet';
 import { Rcode, rcodeName, Transport } from '../../core/plugin.js';
+import { ask, makeQuery } from '../../core/testing.js';
 import {
   answering,
   forwardRig,
@@ -206,6 +207,28 @@ test('forward: names outside FROM, and excepted ones, go down the chain', LIMIT,
   }
   assert.equal(server.queries.length, 2);
 });
+
+test(
+  'forward: a query tells which upstreams it went to, the same ones by the same number',
+  LIMIT,
+  async (t) => {
+    const [one, other] = [await upstreamFor(t, answering()), await upstreamFor(t, answering())];
+    const originOf = async (to: string): Promise<number> => {
+      const r = await forwardRig(t, `forward example.org ${to}`);
+      const q = makeQuery('www.example.org', 'A');
+      await ask(r.handler, q);
+      return q.origin;
+    };
+    const both = await originOf(`${one.address} ${other.address}`);
+    assert.notEqual(both, 0);
+    assert.equal(await originOf(`${other.address} ${one.address}`), both);
+    assert.notEqual(await originOf(one.address), both);
+    const r = await forwardRig(t, `forward example.org ${one.address}`);
+    const elsewhere = makeQuery('www.example.net', 'A');
+    await ask(r.handler, elsewhere, nextRcode(Rcode.NXDOMAIN));
+    assert.equal(elsewhere.origin, 0);
+  },
+);
 
 test('forward: a label that looks like the start of a zone is not one', LIMIT, async (t) => {
   const server = await upstreamFor(t, answering());

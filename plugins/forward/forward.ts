@@ -13,7 +13,7 @@ import {
   ZoneSet,
 } from '../../core/plugin.js';
 import { type AttemptOptions, Attempts } from './attempts.js';
-import { InFlightCells } from './health-cells.js';
+import { hashOf, InFlightCells } from './health-cells.js';
 import { resolveTargets } from './names.js';
 import { checkCount } from './publish.js';
 import { withRecursion } from './replies.js';
@@ -41,6 +41,8 @@ export class Forward implements Handler {
   readonly #zones: ZoneSet;
   readonly #except: ZoneSet;
   readonly #inFlight: InFlightCells;
+  /** The same for the same upstreams, in every worker and process. */
+  readonly #origin: number;
   readonly #rejects: Counter;
   readonly #limitError: DnsError;
   /** Undefined until host names are looked up, if there are any. */
@@ -60,6 +62,12 @@ export class Forward implements Handler {
     this.#zones = new ZoneSet(options.from);
     this.#except = new ZoneSet(options.except);
     this.#inFlight = new InFlightCells(options.upstream.cells, services.worker);
+    this.#origin = hashOf(
+      targets
+        .map((target) => JSON.stringify(target))
+        .sort()
+        .join(' '),
+    );
     this.#rejects = services.metrics.counter(
       'max_concurrent_rejects_total',
       'Queries refused because of max_concurrent.',
@@ -84,6 +92,7 @@ export class Forward implements Handler {
       return withRecursion(q.replyError(this.#limitError));
     }
     if (this.#attempts === undefined) return withRecursion(q.replyError(NOT_STARTED));
+    q.origin = this.#origin;
     const answer = this.#attempts.start(q);
     return this.#isNextForward ? whenDone(answer, this.#continue) : answer;
   }
