@@ -13,6 +13,7 @@ import {
   ZoneSet,
 } from '../../core/plugin.js';
 import { Outage } from '../negative/outage.js';
+import { Use } from '../prefetch/name-table.js';
 import { freshReply, staleReply } from './answer.js';
 import { classify, Kind } from './classify.js';
 import { type CacheCounts, countHit, countsOf, type ServerCounts } from './counts.js';
@@ -22,6 +23,7 @@ import { CacheKey, isForNetwork } from './key.js';
 import { MissGate } from './miss-gate.js';
 import { Networks, NO_MORE } from './networks.js';
 import type { CacheMemory, CacheOptions } from './options.js';
+import { Prefetcher, type PrefetchHost, useOf } from './prefetcher.js';
 import { Refresher, type RefreshOwner } from './refresher.js';
 import { Freshness, Region } from './region.js';
 import { StalePause } from './stale-pause.js';
@@ -34,7 +36,7 @@ const ATTEMPTS = 4;
 /** A refresh is taken for lost after this time: somewhat longer than *forward* takes at most. */
 const REFRESH_LIMIT_MS = 10_000;
 
-export class CacheHandler implements Handler, RefreshOwner {
+export class CacheHandler implements Handler, RefreshOwner, PrefetchHost {
   readonly #options: CacheOptions;
   readonly #clock: Clock;
   readonly #wallMs: () => number;
@@ -49,6 +51,7 @@ export class CacheHandler implements Handler, RefreshOwner {
   readonly #outage: Outage;
   readonly #keeper: Keeper;
   readonly #refresher: Refresher;
+  readonly #prefetcher: Prefetcher | undefined;
   readonly #refreshTicks = ticksOfMs(REFRESH_LIMIT_MS);
   readonly #pause: StalePause;
   readonly #staleTicks: number;
@@ -90,10 +93,34 @@ export class CacheHandler implements Handler, RefreshOwner {
       this.#counts,
     );
     this.#refresher = new Refresher(this, services);
+    if (options.popular !== undefined && memory.prefetch !== undefined) {
+      this.#prefetcher = new Prefetcher(
+        this,
+        options.popular,
+        memory.prefetch,
+        this.#key.another(),
+        options.zones,
+        this.#refreshTicks,
+        services,
+        wallMs,
+      );
+    }
     this.#pause = new StalePause(stale);
     this.#staleTicks = staleTicks;
     this.#noStale = new ZoneSet(stale?.except ?? []);
     this.#maxPauseTicks = ticksOfMs(prefetch?.maxPauseMs ?? 0);
+  }
+
+  onLink(next: Next): void {
+    this.#prefetcher?.link(next);
+  }
+
+  onStart(): void {
+    this.#prefetcher?.start();
+  }
+
+  onStop(): void {
+    this.#prefetcher?.stop();
   }
 
   serve(q: Query, next: Next): Answer {
@@ -123,14 +150,33 @@ export class CacheHandler implements Handler, RefreshOwner {
   /** A refresh in the background has its reply; nobody waits for it. */
   onRefreshed(q: Query, reply: Reply | null): void {
     const now = tickOf(this.#clock.nowMs);
-    this.#begin(q);
+    const prefetcher = this.#prefetcher;
+    prefetcher?.note(reply, q, true, now);
     const kind = reply === null ? Kind.UNUSABLE : this.#kindOf(reply, q);
     if (reply !== null && isRefreshed(kind)) {
-      this.#keeper.keep(reply, q, kind, now);
+      const use = prefetcher === undefined ? Use.UNKNOWN : useOf(this.find(q, now), now);
+      this.#begin(q);
+      this.#keep(reply, q, kind, use, now);
       if (kind !== Kind.PASSING) return;
     }
-    const region = this.#seek(q, now);
-    region?.reader.postpone((now + this.#pause.inBackground(region)) | 0);
+    const region = this.find(q, now);
+    const until = (now + this.#pause.inBackground(region)) | 0;
+    region?.reader.postpone(until);
+    this.#begin(q);
+    prefetcher?.failed(q, this.#key, until);
+  }
+
+  /** What there is for `q`, fresh or stale; null for nothing. */
+  find(q: Query, now: number): Region | null {
+    this.#begin(q);
+    return this.#seek(q, now);
+  }
+
+  /** Asks `q` in the background. */
+  ask(q: Query, next: Next): boolean {
+    if (!this.#refresher.start(q, next)) return false;
+    (this.#counts.servers[q.server] as ServerCounts).prefetches.inc();
+    return true;
   }
 
   /** Nobody waits any more for a refresh that is still under way: others are not to begin another. */
@@ -220,20 +266,22 @@ export class CacheHandler implements Handler, RefreshOwner {
     const seconds = region.lifetime / TICKS_PER_SECOND;
     const left = seconds - region.ageSeconds;
     if (uses < amount || left > Math.ceil((seconds * percent) / 100)) return;
-    this.#refresh(region, q, next, now);
+    this.#refresh(region, q, next, now, this.#prefetcher);
   }
 
-  /** Refreshes the entry found behind the client's back, unless somebody does or did so in vain a moment ago. */
-  #refresh(region: Region, q: Query, next: Next, now: number): void {
+  /** Refreshes the entry found behind the client's back, unless somebody does or did so in vain a moment ago, or `prefetcher` is against it. */
+  #refresh(region: Region, q: Query, next: Next, now: number, prefetcher?: Prefetcher): void {
     const { reader } = region;
     if (!reader.claim(now, (now + this.#refreshTicks) | 0)) return;
-    // Counted first: the reply may be there at once.
-    if (this.#refresher.start(q, next)) {
-      (this.#counts.servers[q.server] as ServerCounts).prefetches.inc();
-    } else {
-      this.#counts.overRefreshes.inc();
-      reader.postpone(now);
+    if (prefetcher?.admits(region, now) === false) {
+      reader.postpone((now + TICKS_PER_SECOND) | 0);
+      return;
     }
+    const isBegun = this.ask(q, next);
+    prefetcher?.begun(region, isBegun);
+    if (isBegun) return;
+    this.#counts.overRefreshes.inc();
+    reader.postpone(now);
   }
 
   /** Answers with the stale entry found, or first asks upstream; null when the entry was changed meanwhile. */
@@ -265,14 +313,17 @@ export class CacheHandler implements Handler, RefreshOwner {
   /** The reply of the rest of the chain to a miss. */
   readonly #onReply = (reply: Reply, q: Query): Answer => {
     this.#begin(q);
+    const now = tickOf(this.#clock.nowMs);
+    this.#prefetcher?.note(reply, q, false, now);
     const kind = this.#kindOf(reply, q);
     this.#gate.settled(reply, q, kind);
-    return this.#keeper.keep(reply, q, kind, tickOf(this.#clock.nowMs));
+    return this.#keep(reply, q, kind, Use.MISSED, now);
   };
 
   /** The reply of the rest of the chain to a query for which there is a stale entry. */
   readonly #onVerified = (reply: Reply, q: Query): Answer => {
     const now = tickOf(this.#clock.nowMs);
+    this.#prefetcher?.note(reply, q, false, now);
     const kind = this.#kindOf(reply, q);
     this.#begin(q);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -280,7 +331,7 @@ export class CacheHandler implements Handler, RefreshOwner {
       if (region === null || !this.#isStale || this.#replacesStale(region, kind)) break;
       // For a network it would be kept elsewhere, and the entry found be lost from sight.
       if (isRefreshed(kind) && q.ecsFamily === EcsFamily.NONE)
-        this.#keeper.keep(reply, q, kind, now);
+        this.#keep(reply, q, kind, Use.MISSED, now);
       region.reader.postpone((now + this.#pause.forClient(region)) | 0);
       const stale = this.#staleReply(q, region);
       if (stale !== null) return stale;
@@ -288,8 +339,17 @@ export class CacheHandler implements Handler, RefreshOwner {
       if (reply.wire === q.out) return q.replyRcode(Rcode.SERVFAIL);
     }
     (this.#counts.servers[q.server] as ServerCounts).misses.inc();
-    return this.#keeper.keep(reply, q, kind, now);
+    return this.#keep(reply, q, kind, Use.MISSED, now);
   };
+
+  /** Keeps a reply to `q`, which the key is of. */
+  #keep(reply: Reply, q: Query, kind: Kind, use: Use, now: number): Reply {
+    const prefetcher = this.#prefetcher;
+    if (prefetcher === undefined) return this.#keeper.keep(reply, q, kind, now);
+    const kept = this.#keeper.keep(reply, q, kind, now, prefetcher.originOf(q));
+    prefetcher.learn(q, this.#key, kind, this.#keeper.lifetime, use, now);
+    return kept;
+  }
 
   /** Whether a reply of this kind is given instead of the stale entry found. */
   #replacesStale(region: Region, kind: Kind): boolean {

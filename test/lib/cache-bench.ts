@@ -29,6 +29,7 @@ import type { CacheMemory } from '../../plugins/cache/options.js';
 import cache, { optionsOf, sizesOf } from '../../plugins/cache/setup.js';
 import type { CacheConfig } from '../../plugins/cache/syntax.js';
 import negative from '../../plugins/negative/setup.js';
+import prefetch from '../../plugins/prefetch/setup.js';
 
 /** Time of day that signatures are judged by. */
 export const WALL_SECONDS = 1_700_000_000;
@@ -39,11 +40,27 @@ export type Says = (q: Query) => Packet | Answer;
 export interface WorkerOptions {
   readonly block?: Partial<BlockInfo>;
   readonly worker?: number;
+  readonly workers?: number;
+  /** Milliseconds since 1970 at a time of the clock; WALL_SECONDS at all times otherwise. */
+  wallMs?(nowMs: number): number;
 }
 
 /** A block whose *negative* says this. */
 export function withNegative(text = 'negative'): WorkerOptions {
   return { block: { parts: new Map([['negative', parseDirective(negative, text)[0]]]) } };
+}
+
+/** The time of day at which a bench with a *prefetch* begins: midnight, and the beginning of a period. */
+export const MIDNIGHT_MS = Date.UTC(2026, 0, 5);
+
+/** A block whose *prefetch* says this, with a time of day that goes on. */
+export function withPrefetch(text = 'prefetch'): WorkerOptions {
+  const [config] = parseDirective(prefetch, text);
+  const startMs = new FakeClock().nowMs;
+  return {
+    block: { parts: new Map([['prefetch', config]]) },
+    wallMs: (nowMs) => MIDNIGHT_MS + nowMs - startMs,
+  };
 }
 
 /** One cache, its main-thread part and one worker; `another` makes more workers. */
@@ -78,6 +95,7 @@ export class CacheBench {
       clock: this.clock,
       block: options.block ?? {},
       worker: options.worker ?? 0,
+      workers: options.workers ?? 1,
       tokens: [[TIMERS, this.timers]],
     });
     this.metrics = services.metrics;
@@ -87,8 +105,9 @@ export class CacheBench {
       optionsOf(this.#config, services.block.parts),
       memory,
       services,
-      () => WALL_SECONDS * 1000,
+      () => options.wallMs?.(this.clock.nowMs) ?? WALL_SECONDS * 1000,
     );
+    this.handler.onLink((q) => this.next(q));
   }
 
   /** The rest of the chain. */
