@@ -15,6 +15,7 @@ export {
   type RecordFiller,
   type RecordOptions,
   type ReplySink,
+  SOCKADDR_BYTES,
   Transport,
 } from './chain/query.js';
 export { Reply } from './chain/reply.js';
@@ -80,6 +81,7 @@ export * from './memory/claims.js';
 export { List as SlabList } from './memory/clocks.js';
 export { minSlabBytes, type SlabGeometry, slabBytes, slabGeometry } from './memory/geometry.js';
 export { Hasher } from './memory/hash.js';
+export { takeOver, tryLock, unlock } from './memory/lock.js';
 export { allocateMailboxes, Mailboxes } from './memory/mailboxes.js';
 export { Cause as SlabCause } from './memory/shard.js';
 export { type SlabKey, SlabReader } from './memory/slab-reader.js';
@@ -89,11 +91,17 @@ export type { Batch } from './system/sockets.js';
 export type { ConnectionCounters } from './upstream/connection-pool.js';
 export * from './upstream/exchange.js';
 export { HttpsPool } from './upstream/https-pool.js';
+export { unmixOwners } from './upstream/letter-case.js';
 export { dropEcs, dropOpt, rejectsEcs, writeQuery, writeQuestion } from './upstream/message.js';
-export { randomBelow } from './upstream/random.js';
+export { random32, randomBelow } from './upstream/random.js';
 export { StreamPool } from './upstream/stream-pool.js';
 export { createTlsContext, type StreamTls } from './upstream/tls.js';
-export { type CarrierCounters, createReceiveBatch, UdpPool } from './upstream/udp-pool.js';
+export {
+  type CarrierCounters,
+  createReceiveBatch,
+  type UdpCounters,
+  UdpPool,
+} from './upstream/udp-pool.js';
 export { type MessageBuilder, Section, type SoaData, type SrvData } from './wire/builder.js';
 export * from './wire/constants.js';
 export { EcsAt, EcsFamily, ecsScopeOf, maskAddress } from './wire/ecs.js';

@@ -16,6 +16,7 @@ export const ORDER: readonly { readonly name: string; readonly why: string }[] =
   { name: 'ecs', why: 'in front of cache: which answers are whose depends on it' },
   { name: 'cache', why: 'in front of all that costs time' },
   { name: 'negative', why: 'part of cache: no step of the chain' },
+  { name: 'prefetch', why: 'part of cache: no step of the chain' },
   {
     name: 'loop',
     why: 'behind cache, which answers nothing it watches for; in front of dedupe, where a query that comes back would wait for itself',

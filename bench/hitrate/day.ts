@@ -3,6 +3,11 @@
 import { createRandom } from '../lib/draw.js';
 import type { Trace } from './traces.js';
 
+/** A trace that tells when each query is asked, in seconds since midnight. */
+export interface TimedTrace extends Trace {
+  readonly seconds: Float64Array;
+}
+
 interface Network {
   readonly name: string;
   readonly seed: number;
@@ -35,7 +40,7 @@ const SHARED_PER_SITE = 12;
 const OWN_PER_SITE = 5;
 
 /** A home's day has few names for a cache; a week of it has more. */
-export function homeDay(): Trace {
+export function homeDay(): TimedTrace {
   return record({
     name: 'home, a week',
     seed: 11,
@@ -52,7 +57,7 @@ export function homeDay(): Trace {
   });
 }
 
-export function officeDay(): Trace {
+export function officeDay(): TimedTrace {
   return record({
     name: 'office, a day',
     seed: 12,
@@ -85,15 +90,16 @@ class Recorder {
     this.#ids.push(id);
   }
 
-  toTrace(name: string): Trace {
+  toTrace(name: string): TimedTrace {
     const order = this.#times.map((_, i) => i);
     order.sort((a, b) => (this.#times[a] as number) - (this.#times[b] as number));
     const ids = Uint32Array.from(order, (i) => this.#ids[i] as number);
-    return { name, ids, names: this.names, distinct: new Set(ids).size };
+    const seconds = Float64Array.from(order, (i) => this.#times[i] as number);
+    return { name, ids, seconds, names: this.names, distinct: new Set(ids).size };
   }
 }
 
-function record(network: Network): Trace {
+function record(network: Network): TimedTrace {
   const recorder = new Recorder();
   const random = createRandom(network.seed);
   const shared = recorder.newNames(SHARED_NAMES);

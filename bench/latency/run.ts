@@ -1,6 +1,7 @@
 // Latency with a million entries in the cache, and what holds the server up: fills the cache with names asked once, loads it at half of what it can,
 // evenly over all of them, and prints the pauses of the garbage collector and what the kernel took beside the histogram. The echo gets the same load in
-// turn: what it shows as well is the machine's. Run: node dist/bench/latency/run.js [--entries 1000000] [--seconds 20] [--ttl 300] [--rate N].
+// turn: what it shows as well is the machine's. With --persist it writes a snapshot every so many seconds meanwhile, and is started once more from the last one.
+// Run: node dist/bench/latency/run.js [--entries 1000000] [--seconds 20] [--ttl 300] [--rate N] [--persist 0].
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,9 +32,11 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '20' },
     ttl: { type: 'string', default: '300' },
     rate: { type: 'string', default: '0' },
+    persist: { type: 'string', default: '0' },
   },
 });
 const entries = Number(values.entries);
+const persist = Number(values.persist);
 const turnSeconds = Number(values.seconds) / TURNS;
 
 const here = (path: string): string => new URL(path, import.meta.url).pathname;
@@ -49,6 +52,7 @@ writeFileSync(
   watch
   cache {
     success ${Math.ceil(entries * HEADROOM)}
+    ${persist > 0 ? `persist ${join(folder, 'cache')} ${persist}s` : ''}
   }
   forward . 127.0.0.1:${UPSTREAM_PORT}
 }
@@ -60,13 +64,23 @@ const authority = [here('../lib/authority.js'), String(UPSTREAM_PORT), '', value
 const upstream = new MeasuredProcess([process.execPath, ...authority], LOAD_CPU);
 const echoCommand = [process.execPath, here('../lib/echo.js'), String(ECHO_PORT)];
 const echo = new MeasuredProcess(echoCommand, SERVER_CPU);
-const server = new MeasuredProcess(
-  [process.execPath, '--trace-gc', here('../../core/main.js'), '-conf', corefile, '-workers', '1'],
-  SERVER_CPU,
-  (text) => {
-    output += text;
-  },
-);
+const startServer = (): MeasuredProcess =>
+  new MeasuredProcess(
+    [
+      process.execPath,
+      '--trace-gc',
+      here('../../core/main.js'),
+      '-conf',
+      corefile,
+      '-workers',
+      '1',
+    ],
+    SERVER_CPU,
+    (text) => {
+      output += text;
+    },
+  );
+let server = startServer();
 const known: ProcessLoad = { port: PORT, cpu: LOAD_CPU, kind: 'known', names: entries };
 try {
   await pause(START_MS);
@@ -103,6 +117,17 @@ async function measure(): Promise<void> {
   console.log(row(`${entries} entries`, loads));
   console.log(row('echo', echoes));
   reportPauses(text);
+  if (persist > 0) await reportLoad();
+}
+
+/** How long the server takes until it serves from its snapshot. */
+async function reportLoad(): Promise<void> {
+  const outputStart = output.length;
+  const startMs = performance.now();
+  server = startServer();
+  while (server.isRunning && !output.includes('Heimdall-', outputStart)) await pause(5);
+  const [line = 'no snapshot'] = /plugin\/cache: .*/.exec(output.slice(outputStart)) ?? [];
+  console.log(`\nstarted again within ${(performance.now() - startMs).toFixed(0)} ms: ${line}`);
 }
 
 /** Medians of the turns; the maximum is that of all. */
@@ -129,7 +154,7 @@ function reportPauses(text: string): void {
   if (threads.length === 0) console.log('  none');
   for (const thread of threads) console.log(`  ${describe(thread)}`);
   const watched = [...text.matchAll(/plugin\/watch: (.*)$/gm)].map((match) => match[1] as string);
-  console.log('\nThe worker by its own account:');
+  console.log('\nThe threads by their own account:');
   for (const line of watched) console.log(`  ${line}`);
 }
 

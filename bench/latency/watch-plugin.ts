@@ -1,5 +1,5 @@
-// A plugin for benchmarks: watches the event loop of the worker from a timer of a millisecond, and says every five seconds by how much that was late at
-// most: in all, and without the time for which the kernel kept the thread waiting for a processor. Passes every query on.
+// A plugin for benchmarks: watches the event loops of the worker and of the main thread from a timer of a millisecond, and says every five seconds by how much that was
+// late at most: in all, and without the time for which the kernel kept the thread waiting for a processor. Passes every query on.
 import { closeSync, openSync, readSync } from 'node:fs';
 import { GCProfiler } from 'node:v8';
 import { definePlugin, directive, type Handler, type Logger } from '../../core/plugin.js';
@@ -11,6 +11,7 @@ const SCHEDULE = '/proc/thread-self/schedstat';
 
 class Watch {
   readonly #log: Logger;
+  readonly #thread: string;
   readonly #schedule = openSync(SCHEDULE, 'r');
   readonly #text = Buffer.alloc(128);
   readonly #timers: NodeJS.Timeout[];
@@ -21,8 +22,9 @@ class Watch {
   #mostMs = 0;
   #mostOwnMs = 0;
 
-  constructor(log: Logger) {
+  constructor(log: Logger, thread: string) {
     this.#log = log;
+    this.#thread = thread;
     this.#collector.start();
     this.#timers = [
       setInterval(() => this.#tick(), TICK_MS),
@@ -50,7 +52,7 @@ class Watch {
     const costs = this.#collector.stop().statistics.map((s) => s.cost / 1000);
     const waited = (this.#lastWaitedMs - this.#startWaitedMs) / PERIOD_MS;
     this.#log.info(
-      `late by ${this.#mostMs.toFixed(1)} ms at most, ${this.#mostOwnMs.toFixed(1)} ms of its own; ` +
+      `${this.#thread} late by ${this.#mostMs.toFixed(1)} ms at most, ${this.#mostOwnMs.toFixed(1)} ms of its own; ` +
         `${costs.length} collections, longest ${Math.max(0, ...costs).toFixed(1)} ms; ` +
         `waited for a processor ${(waited * 100).toFixed(1)} % of the time`,
     );
@@ -67,13 +69,13 @@ class Watch {
   }
 }
 
-function createWatch(log: Logger): Handler {
+/** The part of either thread: watches from start to stop. */
+function watching(log: Logger, thread: string): { onStart(): void; onStop(): void } {
   let watch: Watch | undefined;
   return {
     onStart() {
-      watch = new Watch(log);
+      watch = new Watch(log, thread);
     },
-    serve: (q, next) => next(q),
     onStop: () => watch?.close(),
   };
 }
@@ -82,5 +84,9 @@ export default definePlugin({
   name: 'watch',
   before: 'cache',
   syntax: directive({}),
-  setup: (_config, { log }) => createWatch(log),
+  setup: (_config, { log, worker }): Handler => ({
+    ...watching(log, `worker ${worker}`),
+    serve: (q, next) => next(q),
+  }),
+  control: (_config, { log }) => watching(log, 'main thread'),
 });

@@ -4,6 +4,7 @@
 import { pinThread } from '../../core/system/affinity.js';
 import { createSocketLayer } from '../../core/system/layer.js';
 import type { UdpSocket } from '../../core/system/sockets.js';
+import { FOLD } from '../../core/wire/name.js';
 import { MISSING_LABEL } from './mixture.js';
 import { HEADER_BYTES, TYPE_A, TYPE_AAAA, TYPE_HTTPS } from './query-wire.js';
 
@@ -71,7 +72,10 @@ function answer(wire: Uint8Array): number {
 }
 
 function startsMissing(wire: Uint8Array, o: number): boolean {
-  for (let i = 0; i < missing.length; i++) if (wire[o + i] !== missing[i]) return false;
+  // Servers that are measured may send names in any case.
+  for (let i = 0; i < missing.length; i++) {
+    if (FOLD[wire[o + i] as number] !== missing[i]) return false;
+  }
   return true;
 }
 

@@ -11,6 +11,8 @@ const HEADERS = { ':status': 200, 'content-type': 'application/dns-message' };
 const [port = '5353', folder = '.'] = process.argv.slice(2);
 
 function answer(stream: ServerHttp2Stream, query: Buffer): void {
+  // Who asked may have given up.
+  if (stream.destroyed) return;
   const out = Buffer.allocUnsafe(query.length + RECORD_BYTES);
   const length = writeAnswer(query, 0, out, 0);
   stream.respond(HEADERS);

@@ -116,6 +116,9 @@ class Load {
   readonly #random: () => number;
   /** Latencies of queries before this are not counted. */
   #countFromMs = 0;
+  #isWarm = false;
+  /** When the queries of a batch were due. */
+  readonly #times = new Float64Array(BATCH);
   /** When the next query is due, with a rate. */
   #dueMs = 0;
   /** When the next burst is due, and what is left to be sent of the last. */
@@ -148,6 +151,7 @@ class Load {
     if (rate > 0) this.#countFromMs = startMs + Math.min(WARM_UP_MS, wantedSeconds * 250);
     while (nowMs < endMs && !this.#isDone) {
       let taken = 0;
+      if (!this.#isWarm && nowMs >= this.#countFromMs) this.#forgetBacklog(nowMs);
       for (const s of this.#sockets) {
         taken += this.#receive(s);
         nowMs = performance.now();
@@ -171,6 +175,12 @@ class Load {
       p999: this.#latency.percentile(0.999),
       max: Math.round(this.#latency.max),
     };
+  }
+
+  /** The warm-up is over: what is late is so because of the loader. */
+  #forgetBacklog(nowMs: number): void {
+    this.#isWarm = true;
+    this.#dueMs = Math.max(this.#dueMs, nowMs);
   }
 
   /** All that `queries` asks for is sent, and nothing of it outstanding. */
@@ -252,11 +262,12 @@ class Load {
   #fill(s: LoadSocket, nowMs: number): void {
     for (;;) {
       const count = this.#allowed(s, BATCH);
-      if (count <= 0 || this.#send(s, count, nowMs) < count) return;
+      this.#times.fill(nowMs, 0, Math.max(0, count));
+      if (count <= 0 || this.#send(s, count) < count) return;
     }
   }
 
-  /** Sends what is due, as far as this socket's window allows. */
+  /** Sends what is due, as far as this socket's window allows: mostly one datagram, several at once when the last look was a while ago. */
   #sendDue(s: LoadSocket, rate: number, nowMs: number): void {
     if (this.#options.burst > 0 && nowMs >= this.#burstMs) {
       this.#burstLeft += this.#options.burst;
@@ -265,11 +276,21 @@ class Load {
     if (this.#burstLeft > 0) {
       const burstAt = this.#burstMs - this.#options.burstMs;
       const count = this.#allowed(s, Math.min(this.#burstLeft, BATCH));
-      if (count > 0) this.#burstLeft -= this.#send(s, count, burstAt);
-    } else if (nowMs >= this.#dueMs && this.#allowed(s, 1) > 0) {
-      if (this.#send(s, 1, this.#dueMs) < 1) return;
+      if (count <= 0) return;
+      this.#times.fill(burstAt, 0, count);
+      this.#burstLeft -= this.#send(s, count);
+      return;
+    }
+    if (nowMs < this.#dueMs) return;
+    const limit = this.#allowed(s, BATCH);
+    let count = 0;
+    for (; count < limit && this.#dueMs <= nowMs; count++) {
+      this.#times[count] = this.#dueMs;
       this.#dueMs -= (Math.log(1 - this.#random()) / rate) * 1000;
     }
+    if (count <= 0) return;
+    const sent = this.#send(s, count);
+    if (sent < count) this.#dueMs = this.#times[sent] as number;
   }
 
   /** How many of `wanted` queries the window and the limit leave room for. */
@@ -279,14 +300,14 @@ class Load {
     return Math.min(window - s.outstanding, left, wanted);
   }
 
-  /** Sends `count` queries, a batch at most; how many were sent. */
-  #send(s: LoadSocket, count: number, atMs: number): number {
+  /** Sends `count` queries, a batch at most, which were due at `#times`; how many were sent. */
+  #send(s: LoadSocket, count: number): number {
     for (let i = 0; i < count; i++) {
       const slot = this.#out.data[i] as Uint8Array;
       this.#out.lengths[i] = this.#questions.next(slot, (s.nextId + i) % IDS);
     }
     const sent = s.socket.send(this.#out, 0, count);
-    for (let i = 0; i < sent; i++) s.sentMs[(s.nextId + i) % IDS] = atMs;
+    for (let i = 0; i < sent; i++) s.sentMs[(s.nextId + i) % IDS] = this.#times[i] as number;
     s.nextId = (s.nextId + sent) % IDS;
     s.outstanding += sent;
     this.#sent += sent;

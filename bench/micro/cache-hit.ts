@@ -13,6 +13,7 @@ import { CacheHandler } from '../../plugins/cache/cache.js';
 import { allocateCache } from '../../plugins/cache/control.js';
 import cache, { optionsOf, sizesOf } from '../../plugins/cache/setup.js';
 import type { CacheConfig } from '../../plugins/cache/syntax.js';
+import prefetch from '../../plugins/prefetch/setup.js';
 import { measure } from './rounds.js';
 
 const CALLS = 200_000;
@@ -27,14 +28,18 @@ const NAME_WORDS = 7;
 /** Far enough from one name to the next that the last one's memory is of no help. */
 const STRIDE = 7919;
 
-const NO_PARTS = new Map<string, unknown>();
+/** With *prefetch* each hit notes when it was; names are learnt when they are stored. */
+const SETTINGS: Readonly<Record<string, ReadonlyMap<string, unknown>>> = {
+  'cache alone': new Map(),
+  'with prefetch': new Map([['prefetch', parseDirective(prefetch, 'prefetch')[0]]]),
+};
 
 const next = (): never => {
   throw new Error('a miss');
 };
 
-function run(names: number): void {
-  const handler = filledCache(names);
+function run(names: number, parts: ReadonlyMap<string, unknown>, setting: string): void {
+  const handler = filledCache(names, parts);
   const queries = slotQueries();
   const folded = foldedNames(names);
   // As the server does it: the query object of a slot is made another query by writing to it.
@@ -49,7 +54,7 @@ function run(names: number): void {
     for (let i = 0; i < calls; i++) sum += hit(i);
     return sum;
   };
-  console.log(`\n${names} names`);
+  console.log(`\n${names} names, ${setting}`);
   measure('hit', CALLS, hits);
   global.gc?.();
   const before = process.memoryUsage().heapUsed;
@@ -58,13 +63,13 @@ function run(names: number): void {
   console.log(`${'allocated per hit'.padEnd(44)} ${bytes.toFixed(2)} bytes`);
 }
 
-function filledCache(names: number): CacheHandler {
+function filledCache(names: number, parts: ReadonlyMap<string, unknown>): CacheHandler {
   const text = `cache {\n success ${Math.ceil(names * 1.1)}\n}`;
   const config = parseDirective(cache, text)[0] as CacheConfig;
-  const services = fakeServices({ clock: new FakeClock() });
+  const services = fakeServices({ clock: new FakeClock(), block: { parts } });
   const handler = new CacheHandler(
-    optionsOf(config, NO_PARTS),
-    allocateCache(sizesOf(config, NO_PARTS)),
+    optionsOf(config, parts),
+    allocateCache(sizesOf(config, parts)),
     services,
   );
   for (let i = 0; i < names; i++) {
@@ -103,4 +108,6 @@ function answersTo(q: Query): Parameters<typeof replyFrom>[1]['answers'] {
 }
 
 const sizes = process.argv.slice(2).map(Number);
-for (const names of sizes.length > 0 ? sizes : [100, 1000, 10_000, 100_000]) run(names);
+for (const names of sizes.length > 0 ? sizes : [100, 1000, 10_000, 100_000]) {
+  for (const [setting, parts] of Object.entries(SETTINGS)) run(names, parts, setting);
+}

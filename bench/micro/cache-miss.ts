@@ -1,4 +1,4 @@
-// What *cache* adds to a query that it does not know, with and without *negative*: looking, asking a chain that answers at once, keeping. Without sockets.
+// What *cache* adds to a query that it does not know, with and without *negative* and *prefetch*: looking, asking a chain that answers at once, keeping. Without sockets.
 //
 // Run: node dist/bench/micro/cache-miss.js.
 import {
@@ -17,6 +17,7 @@ import { FakeClock, fakeServices, makeQuery, parseDirective } from '../../core/t
 import cache from '../../plugins/cache/setup.js';
 import type { CacheConfig } from '../../plugins/cache/syntax.js';
 import negative from '../../plugins/negative/setup.js';
+import prefetch from '../../plugins/prefetch/setup.js';
 import { measure } from './rounds.js';
 
 const CALLS = 50_000;
@@ -72,17 +73,17 @@ function misses(name: string, parts: ReadonlyMap<string, unknown>, next: Next): 
   });
 }
 
-const settings: Readonly<Record<string, string | undefined>> = {
-  'cache alone': undefined,
-  'no limit, no cut': 'negative {\n zone_limit off\n cut off\n}',
-  'with cut': 'negative {\n zone_limit off\n cut on\n}',
-  'with limit': 'negative {\n zone_limit 1000000\n cut off\n}',
-  'with both': 'negative {\n zone_limit 1000000\n cut on\n}',
+const negativeOf = (text: string): ReadonlyMap<string, unknown> =>
+  new Map([['negative', parseDirective(negative, text)[0]]]);
+
+const settings: Readonly<Record<string, ReadonlyMap<string, unknown>>> = {
+  'cache alone': new Map(),
+  'no limit, no cut': negativeOf('negative {\n zone_limit off\n cut off\n}'),
+  'with cut': negativeOf('negative {\n zone_limit off\n cut on\n}'),
+  'with limit': negativeOf('negative {\n zone_limit 1000000\n cut off\n}'),
+  'with both': negativeOf('negative {\n zone_limit 1000000\n cut on\n}'),
+  'with prefetch': new Map([['prefetch', parseDirective(prefetch, 'prefetch')[0]]]),
 };
 for (const [chain, next] of Object.entries(chains)) {
-  for (const [name, text] of Object.entries(settings)) {
-    const config = text === undefined ? undefined : parseDirective(negative, text)[0];
-    const parts = new Map(config === undefined ? [] : [['negative', config]]);
-    misses(`${chain}, ${name}`, parts, next);
-  }
+  for (const [name, parts] of Object.entries(settings)) misses(`${chain}, ${name}`, parts, next);
 }

@@ -3,8 +3,8 @@
 import { makeQuery } from '../../core/testing/query.js';
 import { Exchange, MESSAGE_BYTES } from '../../core/upstream/exchange.js';
 import { IdTable } from '../../core/upstream/id-table.js';
-import { isReplyTo, stampMessage, writeQuery } from '../../core/upstream/message.js';
-import { randomBelow } from '../../core/upstream/random.js';
+import { Fit, fitOf, stampMessage, writeQuery } from '../../core/upstream/message.js';
+import { random32, randomBelow } from '../../core/upstream/random.js';
 import { measure } from './rounds.js';
 
 const CALLS = 1_000_000;
@@ -28,12 +28,33 @@ measure('message: stamp', CALLS, (calls) => {
   for (let i = 0; i < calls; i++) stampMessage(x, i & 0xffff, slot, 0);
   return slot[1] ?? 0;
 });
+measure('message: draw a case and stamp', CALLS, (calls) => {
+  for (let i = 0; i < calls; i++) {
+    x.caseBits = random32();
+    stampMessage(x, i & 0xffff, slot, 0);
+  }
+  return slot[1] ?? 0;
+});
+x.caseBits = 0;
 
 stampMessage(x, 7, slot, 0);
 slot[2] = (slot[2] ?? 0) | 0x80;
 measure('reply: judge', CALLS, (calls) => {
   let sum = 0;
-  for (let i = 0; i < calls; i++) sum += isReplyTo(x, slot, x.length) ? 1 : 0;
+  for (let i = 0; i < calls; i++) sum += fitOf(x, slot, x.length) === Fit.WHOLE ? 1 : 0;
+  return sum;
+});
+
+// Judging puts the case of the client in its place: stamped anew each time, whose own cost is above.
+measure('message: stamp in mixed case, and judge', CALLS, (calls) => {
+  x.caseBits = 0x5a5a_5a5a;
+  let sum = 0;
+  for (let i = 0; i < calls; i++) {
+    stampMessage(x, 7, slot, 0);
+    slot[2] = (slot[2] ?? 0) | 0x80;
+    sum += fitOf(x, slot, x.length) === Fit.WHOLE ? 1 : 0;
+  }
+  x.caseBits = 0;
   return sum;
 });
 

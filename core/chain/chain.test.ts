@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ask, makeQuery, TestSink } from '../testing.js';
 import { Rcode } from '../wire/constants.js';
 import { Chain } from './chain.js';
-import type { Handler } from './handler.js';
+import type { Handler, Next } from './handler.js';
 import { whenDone } from './pending.js';
 import type { Query } from './query.js';
 
@@ -201,4 +201,29 @@ test('reply: handed to another query it says the same, and who made it keeps it'
   );
   assert.equal(reply.copy().isShared, false);
   assert.equal(other.replyRcode(Rcode.NOERROR).isShared, false);
+});
+
+test('chain: a handler may keep the rest of the chain for queries of its own', async () => {
+  let rest: Next | undefined;
+  const asks: Handler = {
+    serve: (q, next) => next(q),
+    onLink: (next) => {
+      rest = next;
+    },
+  };
+  const answer: Handler = { serve: (q) => q.replyRcode(Rcode.NXDOMAIN) };
+  const chain = chainOf(pass, asks, answer);
+  const own = makeQuery('example.org', 'A');
+  assert.equal((await ask(rest as Next, own)).rcode, 'NXDOMAIN');
+  assert.equal(own.depth, 2);
+  assert.equal((await ask(chain.run, makeQuery('example.net', 'A'))).rcode, 'NXDOMAIN');
+});
+
+test('chain: a reply handed to another query tells where it came from', () => {
+  const [q, other] = [makeQuery('example.org', 'A'), makeQuery('example.org', 'A')];
+  q.origin = 7;
+  q.replyRcode(Rcode.NOERROR).handTo(other);
+  assert.equal(other.origin, 7);
+  other.reset();
+  assert.equal(other.origin, 0);
 });

@@ -62,6 +62,7 @@ function linkFrom(steps: readonly Step[], first: number): Next {
 }
 
 function link(handler: Handler, depth: number, next: Next): Next {
+  handler.onLink?.(next);
   return function enter(q: Query): Answer {
     if (q.depth >= depth) throw new Error('next called twice for one query');
     q.depth = depth;

@@ -12,6 +12,8 @@ export type Next = (q: Query) => Answer;
 export interface Handler {
   /** Answer, or pass on with `next(q)`, which gives the reply of the rest of the chain. Return the reply itself when nothing was waited for. */
   serve(q: Query, next: Next): Answer;
+  /** Given the rest of the chain once, when it is linked: for queries that the handler asks by itself. The server never shows it such a query. */
+  onLink?(next: Next): void;
   /** Told of every reply after it is sent, whoever made it; `reply` is what was sent. Must not throw, keep or change anything. */
   observe?(q: Query, reply: Reply): void;
   /** Whether this block takes the query at all; asked before the chain is entered, all filters of a block must agree (*view*). */
@@ -20,13 +22,21 @@ export interface Handler {
   onStart?(): void | Promise<void>;
   /** After the last query, in reverse chain order. */
   onStop?(): void | Promise<void>;
+  /**
+   * The control part published something newer than `services.published` and than what came before. After `onStart`, between queries; the next one comes when this
+   * has returned, or its promise has resolved. Where values come faster than that only the newest arrives. A fault is logged, and the handler goes on with what it has.
+   */
+  onPublished?(value: unknown): void | Promise<void>;
   /** Polled by *ready*; absent means always. */
   ready?(): boolean;
 }
 
 /** The control part of a plugin: one per occurrence, in the main thread. */
 export interface Control {
-  /** Given to the data part as `services.published`: plain data and SharedArrayBuffers. Read once, when the control part is made. */
+  /**
+   * Given to the data part as `services.published`: plain data and SharedArrayBuffers. Read once, when the control part is made; what is newer later goes through
+   * `services.publish`.
+   */
   readonly published?: unknown;
   /** Before the workers begin, which wait for it a second at most: fills what is published. A rejection is logged, no more. */
   onLoad?(): void | Promise<void>;

@@ -49,8 +49,6 @@ export interface RecordOptions {
   readonly authoritative?: boolean;
 }
 
-const NO_OPTIONS: RecordOptions = {};
-
 /** One for all: replies are filled one after another. */
 const builder = new MessageBuilder();
 
@@ -105,6 +103,8 @@ export class Query {
   ecsScope = 0;
   /** The client sent edns-tcp-keepalive (RFC 7828). */
   wantsKeepalive = false;
+  /** Which set of upstreams it was sent to last: a number that is the same in all workers, 0 for none. Who sends it there writes it. */
+  origin = 0;
 
   transport: Transport = Transport.UDP;
   /** The client's socket address as the kernel gives it (sockaddr_in or sockaddr_in6). Borrowed like `wire`. */
@@ -232,9 +232,7 @@ export class Query {
     this.ecsOffset = from.ecsOffset;
     this.ecsFamily = from.ecsFamily;
     this.ecsSource = from.ecsSource;
-    for (let i = 0; i < from.ecsAddress32.length; i++) {
-      this.ecsAddress32[i] = from.ecsAddress32[i] as number;
-    }
+    this.ecsAddress32.set(from.ecsAddress32);
     this.ecsScope = 0;
   }
 
@@ -272,7 +270,7 @@ export class Query {
    * A reply with the records that `fill` adds, in `out`. Records that do not fit are left out and the reply is marked truncated. `fill` gets
    * the query, so that one function made in `setup` serves every query; it must not make another reply, and keep nothing.
    */
-  replyRecords(rcode: number, fill: RecordFiller, options: RecordOptions = NO_OPTIONS): Reply {
+  replyRecords(rcode: number, fill: RecordFiller, options?: RecordOptions): Reply {
     const reply = this.#reply;
     const out = this.out;
     reply.begin(rcode);
@@ -282,7 +280,7 @@ export class Query {
     reply.touch();
     out[2] =
       (out[2] as number) |
-      (options.authoritative === true ? 0x04 : 0) |
+      (options?.authoritative === true ? 0x04 : 0) |
       (builder.isFull ? 0x02 : 0);
     return reply;
   }
@@ -385,6 +383,7 @@ export class Query {
   /** Forgets the last query. For the server, when it puts a new message into this object. */
   reset(): void {
     this.depth = -1;
+    this.origin = 0;
     this.#isDeferred = false;
     // A pooled object does not hold on to what one long message needed.
     this.#ownWire = this.#firstWire;
@@ -392,7 +391,7 @@ export class Query {
   }
 
   #clear(): void {
-    this.#continuations.fill(null);
+    for (let i = this.#next; i < this.#count; i++) this.#continuations[i] = null;
     this.#count = 0;
     this.#next = 0;
     this.#insertAt = 0;

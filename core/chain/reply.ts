@@ -90,6 +90,7 @@ export class Reply {
     same.edeText = this.edeText;
     same.error = this.error;
     same.isShared = this.isShared;
+    q.origin = this.query.origin;
     return same;
   }
 

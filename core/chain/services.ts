@@ -99,7 +99,7 @@ export interface Services {
   /** Index of this worker, 0 to `workers` - 1. A replaced worker keeps its index. */
   readonly worker: number;
   readonly workers: number;
-  /** What the plugin's control part published for this instance, `undefined` without a control part. */
+  /** What the plugin's control part published last for this instance, `undefined` without a control part. */
   readonly published: unknown;
   /** Something else of the worker, by token; throws when there is none. */
   get<T>(token: Token<T>): T;
@@ -113,5 +113,11 @@ export interface ControlServices {
   readonly block: BlockInfo;
   readonly servers: readonly string[];
   readonly workers: number;
+  /**
+   * Gives every worker's handler of this occurrence something newer than `published` or what was published before: plain data and SharedArrayBuffers, as
+   * they are now. Resolves when all have it (`Handler.onPublished`), or something newer still; at once before the workers begin. Rejects when it is
+   * more than data.
+   */
+  publish(value: unknown): Promise<void>;
   get<T>(token: Token<T>): T;
 }

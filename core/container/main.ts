@@ -38,6 +38,8 @@ export interface BlockParts {
   readonly workers: number;
   /** The state of the process as a block sees it. */
   stateFor(block: number): ProcessState;
+  /** Gives the workers' handlers of a step something newer than they have. */
+  publish(step: StepPlan, block: number, value: unknown): Promise<void>;
   /** Where a block's commands are added. */
   commandsFor(block: number): Commands;
 }
@@ -94,7 +96,7 @@ class LiveClock implements Clock {
 function composeBlocks(
   container: DependencyContainer,
   { loggerFor }: MainParts,
-  { plan, workers, stateFor, commandsFor }: BlockParts,
+  { plan, workers, stateFor, publish, commandsFor }: BlockParts,
 ): (step: StepPlan, block: number, parts: Parts) => ControlServices {
   const servers = plan.listeners.map((listener) => listener.text);
   const blocks = plan.blocks.map((_, block) => {
@@ -116,6 +118,7 @@ function composeBlocks(
       block: stepInfo(plan.blocks[block] as BlockPlan, step, parts),
       servers,
       workers,
+      publish: (value) => publish(step, block, value),
       get: (wanted) => resolve(own, wanted),
     };
   };

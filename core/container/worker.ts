@@ -15,6 +15,7 @@ import type { MetricsNote } from '../metrics/notes.js';
 import { type ThreadMetrics, threadMetrics } from '../metrics/scope.js';
 import { Slice } from '../metrics/slice.js';
 import { DataPlane, type ListenSocket } from '../server/data-plane.js';
+import { timerLimitsOf } from '../server/limits.js';
 import { createSocketLayer } from '../system/layer.js';
 import type { SocketLayer } from '../system/sockets.js';
 import { TimerWheel } from '../upstream/timer-wheel.js';
@@ -58,7 +59,10 @@ export function composeWorker(parts: WorkerParts): ComposedWorker {
   };
   provide(CLOCK, () => new CoarseClock());
   provide<SocketLayer>(SOCKETS, () => createSocketLayer());
-  provide(TIMERS, (c) => new TimerWheel(resolve(c, CLOCK)));
+  provide(TIMERS, (c) => {
+    const metrics = resolve(c, THREAD_METRICS).scope('server');
+    return new TimerWheel(resolve(c, CLOCK), true, timerLimitsOf(metrics));
+  });
   provide(SLICE, () => new Slice(parts.reportMetrics));
   provide(THREAD_METRICS, (c) => threadMetrics(resolve(c, SLICE), parts.loggerFor('')));
   provide(DATA_PLANE, (c) => makeDataPlane(c, parts));

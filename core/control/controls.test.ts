@@ -5,6 +5,7 @@ import { directive } from '../corefile/directive.js';
 import { fakeServices } from '../testing/services.js';
 import { Controls } from './controls.js';
 import type { Instance } from './plan.js';
+import { Publications } from './publications.js';
 
 function instance(name: string, block: number, control?: Control): Instance {
   return {
@@ -17,9 +18,16 @@ function instance(name: string, block: number, control?: Control): Instance {
   };
 }
 
-function make(...instances: Instance[]): { controls: Controls; lines: string[] } {
+function make(...instances: Instance[]): {
+  controls: Controls;
+  published: ReadonlyMap<string, unknown>;
+  lines: string[];
+} {
   const services = fakeServices();
-  return { controls: new Controls(instances, () => services, services.log), lines: services.lines };
+  const published = services.metrics.counter('publications_total', '');
+  const publications = new Publications(async () => {}, published);
+  const controls = new Controls(instances, () => services, publications, services.log);
+  return { controls, published: publications.newest, lines: services.lines };
 }
 
 /** A control part that notes what it is told. */
@@ -68,13 +76,13 @@ test('controls: all load at once, and a fault there is logged, no more', async (
 });
 
 test('controls: what they publish is found by block, plugin and occurrence', () => {
-  const { controls } = make(
+  const { published } = make(
     instance('a', 0, { published: 1 }),
     instance('a', 1, { published: 2 }),
     instance('b', 1, {}),
   );
   assert.deepEqual(
-    [...controls.published],
+    [...published],
     [
       ['0/a/0', 1],
       ['1/a/0', 2],

@@ -4,6 +4,7 @@ import type { StepPlan } from '../chain/plan.js';
 import type { ControlServices, Logger, Parts } from '../chain/services.js';
 import { instanceKey } from './messages.js';
 import type { Instance } from './plan.js';
+import type { Publications } from './publications.js';
 
 interface Part {
   readonly plugin: string;
@@ -14,28 +15,25 @@ export class Controls {
   readonly #parts: readonly Part[];
   readonly #log: Logger;
   #started: Part[] = [];
-  /** What the control parts published, by `instanceKey`. */
-  readonly published: ReadonlyMap<string, unknown>;
 
-  /** Makes the control part of every instance that has one, in chain order. */
+  /** Makes the control part of every instance that has one, in chain order; what each has to give goes into `publications`. */
   constructor(
     instances: readonly Instance[],
     servicesFor: (step: StepPlan, block: number, parts: Parts) => ControlServices,
+    publications: Publications,
     log: Logger,
   ) {
-    const published = new Map<string, unknown>();
     const made: Part[] = [];
     for (const { plugin, config, step, block, parts } of instances) {
       if (!hasControl(plugin)) continue;
       const control = plugin.control(config, servicesFor(step, block, parts));
       made.push({ plugin: plugin.name, control });
       if (control.published !== undefined) {
-        published.set(instanceKey(block, step), control.published);
+        publications.begin(instanceKey(block, step), control.published);
       }
     }
     this.#parts = made;
     this.#log = log;
-    this.published = published;
   }
 
   /** Lets all of them fill what they published. Never rejects. */

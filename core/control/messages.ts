@@ -27,18 +27,22 @@ export type ToWorker =
   /** Says `pong`: its event loop turns. */
   | { readonly kind: 'ping' }
   | { readonly kind: 'drain'; readonly limitMs: number }
+  /** A control part published something newer; `key` is its `instanceKey`. No other of this key comes before `taken`. */
+  | { readonly kind: 'publish'; readonly key: string; readonly value: unknown }
   /** Ends the thread, in order. */
   | { readonly kind: 'stop' };
 
 export type FromWorker =
-  /** It serves. */
-  | { readonly kind: 'started' }
+  /** It serves; `wakeup` is the epoll set that wakes it up, -1 without. */
+  | { readonly kind: 'started'; readonly wakeup: number }
   /** It cannot serve; it ends. */
   | { readonly kind: 'failed'; readonly reason: string }
   /** Per server block, the names of the plugins that are not ready. */
   | { readonly kind: 'readiness'; readonly id: number; readonly notReady: readonly string[][] }
   | { readonly kind: 'pong' }
   | { readonly kind: 'drained' }
+  /** The handler has what was published. */
+  | { readonly kind: 'taken'; readonly key: string }
   | { readonly kind: 'lines'; readonly text: string }
   | { readonly kind: 'metrics'; readonly note: MetricsNote };
 

@@ -12,8 +12,10 @@ import { blockName, CommandTable } from './command-table.js';
 import { Controls } from './controls.js';
 import { HttpEndpoints } from './endpoints.js';
 import { createLogger } from './lines.js';
+import { instanceKey } from './messages.js';
 import type { StandardOutput } from './output.js';
 import type { Planned } from './plan.js';
+import { Publications } from './publications.js';
 import { openSockets, type ProcessSockets } from './sockets.js';
 import { Supervisor } from './supervisor.js';
 import type { WorkerHandle } from './worker-handle.js';
@@ -46,6 +48,7 @@ export class Server {
   readonly #isSteering: boolean;
   /** Path of the command socket, `none`, or undefined for the usual place. */
   readonly #control: string | undefined;
+  readonly #publications: Publications;
   #commandSocket: CommandSocket | undefined;
   #planned: Planned | undefined;
   #controls: Controls | undefined;
@@ -84,9 +87,17 @@ export class Server {
       registry: this.#main.registry,
       log: this.#log,
       restarts: metrics.counter('worker_restarts_total', 'Workers that died and were replaced.'),
+      skipped: metrics.counter(
+        'publications_skipped_total',
+        'Published values that gave way to newer ones before a worker got them.',
+      ),
       onLines: (text) => output.write(text),
       onExit: (worker) => this.#controls?.onWorkerExit(worker),
     });
+    this.#publications = new Publications(
+      (key, value) => this.#supervisor.publish(key, value),
+      metrics.counter('publications_total', 'Values that control parts of plugins published.'),
+    );
   }
 
   /** Serves; rejects with the first reason why it cannot. */
@@ -103,11 +114,11 @@ export class Server {
       plan,
       workers,
       stateFor,
+      publish: (step, block, value) => this.#publications.publish(instanceKey(block, step), value),
       commandsFor: (block) => commands.forBlock(blockName(plan, plan.blocks[block] as BlockPlan)),
     });
-    const controls = new Controls(instances, servicesFor, this.#log);
+    const controls = new Controls(instances, servicesFor, this.#publications, this.#log);
     this.#controls = controls;
-    const { published } = controls;
     await within(LOAD_LIMIT_MS, controls.load());
     await Promise.all([
       controls.start(),
@@ -116,7 +127,7 @@ export class Server {
         workers,
         cpu: this.#cpus[worker],
         sockets: sockets.forWorker(worker),
-        published,
+        published: this.#publications.newest,
       })),
     ]);
     if (this.#isSteering && !sockets.isSteered) {

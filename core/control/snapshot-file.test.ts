@@ -45,22 +45,42 @@ test('snapshot: every section gets its pieces back, with their age', async (t) =
   const bytes = await saveSnapshot(
     path,
     [texts('one', 'a', '', 'bc'), empty, texts('two', 'd')],
-    5000,
+    () => 5000,
   );
   assert.equal(bytes, statSync(path).size);
   const [one, two] = [texts('one'), texts('two')];
-  const load = await loadSnapshot(path, [two, one, empty], unexpected, 7500);
+  const load = await loadSnapshot(path, [two, one, empty], unexpected, () => 7500);
   assert.deepEqual(load, { outcome: 'loaded', bytes, ageMs: 2500 });
   assert.deepEqual(one.got, ['2500 a', '2500 ', '2500 bc']);
   assert.deepEqual(two.got, ['2500 d']);
   assert.deepEqual(empty.got, []);
 });
 
+test('snapshot: ages are as of when a section began, and go on while pieces are read', async (t) => {
+  const path = fileOf(t);
+  let wall = 1000;
+  const clock = (): number => {
+    wall += 100;
+    return wall;
+  };
+  let begunMs = 0;
+  const section = texts('one');
+  const write = function* (): Iterable<Uint8Array> {
+    begunMs = wall;
+    for (const piece of ['a', 'b', 'c']) yield Buffer.from(piece);
+  };
+  await saveSnapshot(path, [{ ...section, write }], clock);
+  const load = await loadSnapshot(path, [section], unexpected, clock);
+  const ages = section.got.map((text) => Number(text.split(' ')[0]) + begunMs);
+  assert.equal(load.outcome, 'loaded');
+  assert.deepEqual(ages, [wall - 200, wall - 100, wall]);
+});
+
 test('snapshot: sections that nobody knows any more are passed over', async (t) => {
   const path = fileOf(t);
-  await saveSnapshot(path, [texts('gone', 'x'), texts('kept', 'y')], 0);
+  await saveSnapshot(path, [texts('gone', 'x'), texts('kept', 'y')], () => 0);
   const kept = texts('kept');
-  await loadSnapshot(path, [texts('new'), kept], unexpected, 0);
+  await loadSnapshot(path, [texts('new'), kept], unexpected, () => 0);
   assert.deepEqual(kept.got, ['0 y']);
 });
 
@@ -93,9 +113,14 @@ test('snapshot: a section that cannot take what it wrote does not harm the other
     },
   };
   const good = texts('good', 'z');
-  await saveSnapshot(path, [bad, good], 0);
+  await saveSnapshot(path, [bad, good], () => 0);
   const faults: string[] = [];
-  await loadSnapshot(path, [bad, good], (name, error) => void faults.push(`${name}: ${error}`), 0);
+  await loadSnapshot(
+    path,
+    [bad, good],
+    (name, error) => void faults.push(`${name}: ${error}`),
+    () => 0,
+  );
   assert.deepEqual(faults, ['bad: Error: deliberate']);
   assert.deepEqual(good.got, ['0 z']);
 });
@@ -103,10 +128,10 @@ test('snapshot: a section that cannot take what it wrote does not harm the other
 test('snapshot: a clock that was put back a little is nothing, more makes the age unknown', async (t) => {
   const path = fileOf(t);
   const section = texts('one', 'a');
-  await saveSnapshot(path, [section], 1_000_000);
-  await loadSnapshot(path, [section], unexpected, 999_000);
+  await saveSnapshot(path, [section], () => 1_000_000);
+  await loadSnapshot(path, [section], unexpected, () => 999_000);
   assert.deepEqual(section.got, ['0 a']);
-  const load = await loadSnapshot(path, [section], unexpected, 900_000);
+  const load = await loadSnapshot(path, [section], unexpected, () => 900_000);
   assert.deepEqual(load, { outcome: 'ignored', reason: 'it is from the future' });
 });
 
@@ -114,7 +139,7 @@ test('snapshot: a clock that was put back a little is nothing, more makes the ag
 
 async function sample(t: TestContext): Promise<{ path: string; bytes: Buffer }> {
   const path = fileOf(t);
-  await saveSnapshot(path, [texts('one', 'abc', 'defg'), texts('two', 'h')], 0);
+  await saveSnapshot(path, [texts('one', 'abc', 'defg'), texts('two', 'h')], () => 0);
   return { path, bytes: readFileSync(path) };
 }
 
@@ -122,7 +147,7 @@ async function sample(t: TestContext): Promise<{ path: string; bytes: Buffer }> 
 async function loadOf(path: string, bytes: Uint8Array): Promise<string> {
   writeFileSync(path, bytes);
   const sections = [texts('one'), texts('two')];
-  const load = await loadSnapshot(path, sections, unexpected, 0);
+  const load = await loadSnapshot(path, sections, unexpected, () => 0);
   if (load.outcome !== 'loaded') assert.deepEqual(sections[0]?.got, []);
   return load.outcome === 'ignored' ? load.reason : load.outcome;
 }
@@ -206,7 +231,7 @@ test('snapshot: what lies where it is written aside is not followed', async (t) 
 
 test('snapshot: a section that fails leaves the file that was there', async (t) => {
   const path = fileOf(t);
-  await saveSnapshot(path, [texts('one', 'before')], 0);
+  await saveSnapshot(path, [texts('one', 'before')], () => 0);
   const failing: SnapshotSection = {
     ...texts('one'),
     *write() {
@@ -218,7 +243,7 @@ test('snapshot: a section that fails leaves the file that was there', async (t) 
     message: `cannot write ${path}: deliberate`,
   });
   const section = texts('one');
-  await loadSnapshot(path, [section], unexpected, 0);
+  await loadSnapshot(path, [section], unexpected, () => 0);
   assert.deepEqual(section.got, ['0 before']);
   assert.equal(existsSync(`${path}.tmp`), false);
 });
@@ -243,14 +268,14 @@ test('snapshot: two that write one file do not make one of both', async (t) => {
       await paused;
     },
   };
-  const first = saveSnapshot(path, [slow], 0);
+  const first = saveSnapshot(path, [slow], () => 0);
   while (!existsSync(`${path}.tmp`)) await new Promise((resolve) => setImmediate(resolve));
-  const second = saveSnapshot(path, [texts('one', 'fast')], 0);
+  const second = saveSnapshot(path, [texts('one', 'fast')], () => 0);
   await second;
   resume();
   await assert.rejects(first);
   const section = texts('one');
-  await loadSnapshot(path, [section], unexpected, 0);
+  await loadSnapshot(path, [section], unexpected, () => 0);
   assert.deepEqual(section.got, ['0 fast']);
 });
 

@@ -59,11 +59,11 @@ interface Part {
 /** Why a file is no good. */
 class BadSnapshot extends Error {}
 
-/** Writes all sections; gives the size of the file. Rejects with an Error that names it, and leaves the one that was there. */
+/** Writes all sections; gives the size of the file. Rejects with an Error that names it, and leaves the one that was there. `wallNow` is the time of day. */
 export async function saveSnapshot(
   path: string,
   sections: readonly SnapshotSection[],
-  wallMs: number = Date.now(),
+  wallNow: () => number = Date.now,
 ): Promise<number> {
   const aside = `${path}.tmp`;
   try {
@@ -72,7 +72,7 @@ export async function saveSnapshot(
     const file = await open(aside, 'wx', 0o600);
     let size: number;
     try {
-      size = await writeAll(file, sections, wallMs);
+      size = await writeAll(file, sections, wallNow);
       await file.sync();
       if ((await stat(aside)).ino !== (await file.stat()).ino) {
         throw new Error('another server writes it, too');
@@ -94,7 +94,7 @@ export async function loadSnapshot(
   path: string,
   sections: readonly SnapshotSection[],
   onFault: (section: string, error: unknown) => void,
-  wallMs: number = Date.now(),
+  wallNow: () => number = Date.now,
 ): Promise<SnapshotLoad> {
   let file: FileHandle;
   try {
@@ -108,12 +108,13 @@ export async function loadSnapshot(
     // What is in it is believed: nobody else may have put it there.
     if (isOthers(uid) || (mode & 0o022) !== 0) throw new BadSnapshot('others may write to it');
     const { parts, writtenMs } = await readTable(file, size);
-    if (writtenMs > wallMs + CLOCK_STEP_MS) throw new BadSnapshot('it is from the future');
+    if (writtenMs > wallNow() + CLOCK_STEP_MS) throw new BadSnapshot('it is from the future');
     for (const part of parts) await verify(file, part);
-    const ageMs = Math.max(0, wallMs - writtenMs);
+    const age = (): number => Math.max(0, wallNow() - writtenMs);
+    const ageMs = age();
     for (const part of parts) {
       const section = sections.find(({ name }) => name === part.name);
-      if (section !== undefined) await feed(file, part, section, ageMs, onFault);
+      if (section !== undefined) await feed(file, part, section, age, onFault);
     }
     return { outcome: 'loaded', bytes: size, ageMs };
   } catch (error) {
@@ -132,13 +133,14 @@ function isOthers(uid: number): boolean {
 async function writeAll(
   file: FileHandle,
   sections: readonly SnapshotSection[],
-  wallMs: number,
+  wallNow: () => number,
 ): Promise<number> {
   const header = Buffer.alloc(HEADER_BYTES);
   MAGIC.copy(header);
   header.writeUInt32LE(VERSION, 8);
-  header.writeDoubleLE(wallMs, 16);
   await file.writev([header]);
+  // From here on nothing is waited for until the first section has begun: ages are as of now.
+  header.writeDoubleLE(wallNow(), 16);
   let offset = HEADER_BYTES;
   const table: Buffer[] = [];
   for (const section of sections) {
@@ -153,6 +155,7 @@ async function writeAll(
   counts.writeUInt32LE(sections.length, 4);
   const digest = createHash('sha256').update(header).update(rows).digest();
   await file.writev([rows, counts, digest, MAGIC]);
+  await file.write(header, 0, HEADER_BYTES, 0);
   return offset + rows.length + END_BYTES;
 }
 
@@ -241,7 +244,7 @@ async function feed(
   file: FileHandle,
   { offset, length }: Part,
   section: SnapshotSection,
-  ageMs: number,
+  age: () => number,
   onFault: (section: string, error: unknown) => void,
 ): Promise<void> {
   const end = offset + length;
@@ -254,7 +257,8 @@ async function feed(
     const piece = await readAt(file, at, bytes, buffer);
     at += bytes;
     try {
-      section.read(piece, ageMs);
+      // It may take seconds until all are read.
+      section.read(piece, age());
     } catch (error) {
       onFault(section.name, error);
       return;

@@ -108,7 +108,7 @@ export class SnapshotKeeper {
     const startMs = performance.now();
     const wallMs = Date.now();
     try {
-      const bytes = await saveSnapshot(path, sections, wallMs);
+      const bytes = await saveSnapshot(path, sections);
       onSaved?.({ bytes, durationMs: performance.now() - startMs, wallMs });
       this.#hasFailed = false;
     } catch (error) {

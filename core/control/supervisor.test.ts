@@ -65,6 +65,7 @@ class Fixture {
       registry: this.registry,
       log: createLogger({ write: onLines }, '', false),
       restarts: this.metrics.counter('restarts', ''),
+      skipped: this.metrics.counter('skipped', ''),
       onLines,
       onExit: (worker) => this.exits.push(worker),
     });

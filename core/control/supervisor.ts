@@ -34,6 +34,8 @@ export interface SupervisorOptions {
   readonly log: Logger;
   /** Counts replaced workers. */
   readonly restarts: Counter;
+  /** Counts published values that a worker never got because a newer one was there first. */
+  readonly skipped: Counter;
   /** Takes whole lines of the workers' logs. */
   onLines(text: string): void;
   /** A worker died; called before its successor starts. */
@@ -86,6 +88,11 @@ export class Supervisor {
     return blocks.map((names) => [...names].sort());
   }
 
+  /** Gives every worker that has its task what a control part published; resolves when all took it or ended. */
+  async publish(key: string, value: unknown): Promise<void> {
+    await Promise.all(this.#seats.map((seat) => seat.handle.publish(key, value)));
+  }
+
   /** Takes no more queries and waits for those in flight, `limitMs` at most. Dead workers are not replaced any more. */
   async drain(limitMs: number): Promise<void> {
     this.#dismiss();
@@ -129,6 +136,7 @@ export class Supervisor {
     await seat.handle.start(task, {
       onLines: (text) => this.#options.onLines(text),
       onMetrics: (note) => seat.metrics.take(note),
+      onSkipped: () => this.#options.skipped.inc(),
       onEnd: (end) => this.#onEnd(seat, end),
     });
     seat.startedMs = performance.now();

@@ -2,6 +2,8 @@
 import { Worker } from 'node:worker_threads';
 import { allocateCells } from '../memory/cells.js';
 import type { MetricsNote } from '../metrics/notes.js';
+import { muffle } from '../system/muffle.js';
+import { Deliveries } from './deliveries.js';
 import type { FromWorker, ToWorker, WorkerSetup, WorkerTask } from './messages.js';
 import { taken } from './posted-output.js';
 
@@ -17,6 +19,8 @@ export interface WorkerEnd {
 export interface WorkerEvents {
   onLines(text: string): void;
   onMetrics(note: MetricsNote): void;
+  /** A published value gave way to a newer one on its way. */
+  onSkipped(): void;
   /** Once, and not for a worker that was stopped or terminated. */
   onEnd(end: WorkerEnd): void;
 }
@@ -27,6 +31,9 @@ export interface WorkerEvents {
  */
 const YOUNG_MB = 4;
 
+/** For a thread that is only short of processor time to be done with what had woken it, or with its end, before it is ended by force. */
+const SETTLE_MS = 500;
+
 export class WorkerHandle {
   readonly worker: number;
   readonly #thread: Worker;
@@ -34,7 +41,12 @@ export class WorkerHandle {
   readonly #underWay = allocateCells(1);
   readonly #questions = new Map<number, (notReady: readonly string[][] | undefined) => void>();
   readonly #exited: Promise<void>;
+  readonly #deliveries = new Deliveries({
+    post: (key, value) => this.#post({ kind: 'publish', key, value }),
+    onSkipped: () => this.#events?.onSkipped(),
+  });
   #lastQuestion = 0;
+  #wakeup = -1;
   #waiter:
     | { kind: FromWorker['kind']; resolve: () => void; reject: (e: Error) => void }
     | undefined;
@@ -93,6 +105,15 @@ export class WorkerHandle {
     });
   }
 
+  /**
+   * Gives a worker that has its task what a control part published: resolves when its handler took this, or something newer, or the worker ended.
+   * For one without a task there is nothing to do: it gets the newest with that.
+   */
+  publish(key: string, value: unknown): Promise<void> {
+    if (!this.#hasTask || this.#hasExited || this.#isEnding) return Promise.resolve();
+    return this.#deliveries.send(key, value);
+  }
+
   /** Asks for a sign of life; gives how many times it was asked for in vain. */
   ping(): number {
     if (this.#isStarted && this.#unanswered++ === 0) this.#post({ kind: 'ping' });
@@ -103,7 +124,7 @@ export class WorkerHandle {
   kill(reason: string): void {
     if (this.#fault !== undefined) return;
     this.#fault = reason;
-    void this.#thread.terminate();
+    void this.#end();
   }
 
   /** Resolves when the queries in flight are answered, or `limitMs` has passed. */
@@ -123,8 +144,17 @@ export class WorkerHandle {
       this.#post({ kind: 'stop' });
       await this.#within(limitMs, this.#exited);
     }
-    await this.#thread.terminate();
+    await this.#end();
     await this.#exited;
+  }
+
+  /** By force, if it has not ended by itself. */
+  async #end(): Promise<void> {
+    if (!this.#hasExited && this.#wakeup >= 0) {
+      muffle(this.#wakeup);
+      await this.#within(SETTLE_MS, this.#exited);
+    }
+    await this.#thread.terminate();
   }
 
   /** Sends `message` and waits for the answer of this kind. One such exchange at a time. */
@@ -145,6 +175,8 @@ export class WorkerHandle {
       taken(this.#underWay, message.text);
     } else if (message.kind === 'metrics') {
       this.#events?.onMetrics(message.note);
+    } else if (message.kind === 'taken') {
+      this.#deliveries.taken(message.key);
     } else if (message.kind === 'readiness') {
       this.#answer(message.id, message.notReady);
     } else if (message.kind === 'pong') {
@@ -153,7 +185,10 @@ export class WorkerHandle {
       this.#waiter?.reject(new Error(message.reason));
     } else if (message.kind === this.#waiter?.kind) {
       // Now and not when the promise is: the last messages of a thread and its end can come in one go.
-      if (message.kind === 'started') this.#isStarted = !this.#isEnding;
+      if (message.kind === 'started') {
+        this.#isStarted = !this.#isEnding;
+        this.#wakeup = message.wakeup;
+      }
       this.#waiter.resolve();
     }
   }
@@ -167,6 +202,7 @@ export class WorkerHandle {
     const wasStarted = this.#isStarted;
     this.#isStarted = false;
     this.#hasExited = true;
+    this.#deliveries.end();
     for (const id of [...this.#questions.keys()]) this.#answer(id, undefined);
     this.#fault ??= `it exited with code ${code}`;
     const reason = this.#fault;

@@ -1,8 +1,11 @@
 // A worker thread: waits to be told what to serve, serves it, and answers the main thread's few questions.
 import { access } from 'node:fs/promises';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import type { Step } from '../chain/chain.js';
 import type { Plugin } from '../chain/handler.js';
+import type { Plan } from '../chain/plan.js';
 import { type ComposedWorker, composeWorker } from '../container/worker.js';
+import type { DataPlane } from '../server/data-plane.js';
 import { pinThread } from '../system/affinity.js';
 import { createLogger } from './lines.js';
 import { importPlugin } from './load.js';
@@ -14,11 +17,13 @@ import {
   type WorkerTask,
 } from './messages.js';
 import { PostedOutput } from './posted-output.js';
+import { Subscriptions } from './subscriptions.js';
 
 class WorkerThread {
   readonly #setup: WorkerSetup;
   readonly #port: MessagePort;
   readonly #output: PostedOutput;
+  readonly #subscriptions: Subscriptions;
   #composed: ComposedWorker | undefined;
   #blocks = 0;
 
@@ -26,6 +31,10 @@ class WorkerThread {
     this.#setup = setup;
     this.#port = port;
     this.#output = new PostedOutput(setup.underWay, (text) => this.#say({ kind: 'lines', text }));
+    this.#subscriptions = new Subscriptions({
+      onTaken: (key) => this.#say({ kind: 'taken', key }),
+      onFault: (plugin, error) => this.#fault(`fault in plugin ${plugin}: ${reasonOf(error)}`),
+    });
     port.on('message', (message: ToWorker) => void this.#onMessage(message));
     process.on('exit', () => this.#close());
   }
@@ -37,6 +46,8 @@ class WorkerThread {
       this.#say({ kind: 'readiness', id: message.id, notReady: this.#notReady() });
     } else if (message.kind === 'ping') {
       this.#say({ kind: 'pong' });
+    } else if (message.kind === 'publish') {
+      this.#subscriptions.take(message.key, message.value);
     } else if (message.kind === 'drain') {
       await this.#composed?.dataPlane.drain(message.limitMs);
       this.#say({ kind: 'drained' });
@@ -47,6 +58,7 @@ class WorkerThread {
 
   async #start(task: WorkerTask): Promise<void> {
     try {
+      this.#subscriptions.begin(task.published);
       const composed = composeWorker({
         worker: this.#setup.worker,
         workers: task.workers,
@@ -54,7 +66,7 @@ class WorkerThread {
         modules: await loadModules(task.plan.modules),
         udp: task.sockets.udp,
         tcp: task.sockets.tcp,
-        publishedFor: (step, block) => task.published.get(instanceKey(block, step)),
+        publishedFor: (step, block) => this.#subscriptions.valueOf(instanceKey(block, step)),
         loggerFor: (plugin) => createLogger(this.#output, plugin, task.plan.isDebug),
         reportMetrics: (note) => this.#say({ kind: 'metrics', note }),
       });
@@ -64,8 +76,9 @@ class WorkerThread {
         .scope('server')
         .counter('log_lines_dropped_total', 'Log lines dropped because nobody read fast enough.');
       await composed.dataPlane.start();
+      this.#subscriptions.open((key) => stepOf(composed.dataPlane, task.plan, key));
       if (task.cpu !== undefined) await this.#stayOn(task.cpu);
-      this.#say({ kind: 'started' });
+      this.#say({ kind: 'started', wakeup: composed.dataPlane.wakeup });
     } catch (error) {
       this.#say({ kind: 'failed', reason: reasonOf(error) });
     }
@@ -91,10 +104,14 @@ class WorkerThread {
     try {
       await this.#composed?.dataPlane.stop();
     } catch (error) {
-      createLogger(this.#output, '', false).error(`stopping failed: ${reasonOf(error)}`);
+      this.#fault(`stopping failed: ${reasonOf(error)}`);
     }
     // Whatever a plugin left behind, the thread ends here; the handler of `exit` says its last words.
     process.exit(0);
+  }
+
+  #fault(text: string): void {
+    createLogger(this.#output, '', false).error(text);
   }
 
   #close(): void {
@@ -114,6 +131,15 @@ async function loadModules(
     async ([name, url]) => [name, await importPlugin(url)] as const,
   );
   return new Map(await Promise.all(loaded));
+}
+
+/** The step that `instanceKey` gives this key. */
+function stepOf(dataPlane: DataPlane, plan: Plan, key: string): Step | undefined {
+  for (const [block, { steps }] of plan.blocks.entries()) {
+    const at = steps.findIndex((step) => instanceKey(block, step) === key);
+    if (at >= 0) return dataPlane.step(block, at);
+  }
+  return undefined;
 }
 
 function reasonOf(error: unknown): string {

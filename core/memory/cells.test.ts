@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { addToCell, allocateCells, claimCell, loadCell, releaseCell, storeCell } from './cells.js';
+import {
+  addToCell,
+  allocateCells,
+  claimCell,
+  loadCell,
+  releaseCell,
+  storeCell,
+  swapCell,
+} from './cells.js';
 
 test('cells: start at 0, in memory that workers can share', () => {
   const cells = allocateCells(5);
@@ -20,4 +28,11 @@ test('cells: one owner holds a cell until it lets go', () => {
   assert.equal(releaseCell(cells, 0, 1), true);
   assert.equal(releaseCell(cells, 0, 1), false);
   assert.equal(claimCell(cells, 0, 2), true);
+});
+
+test('cells: only who knows what is in a cell changes it', () => {
+  const cells = allocateCells(1);
+  assert.equal(swapCell(cells, 0, 0, 5), true);
+  assert.equal(swapCell(cells, 0, 0, 6), false);
+  assert.equal(loadCell(cells, 0), 5);
 });

@@ -18,6 +18,11 @@ export function addToCell(cells: Int32Array, index: number, n: number): number {
   return Atomics.add(cells, index, n) + n;
 }
 
+/** Makes a cell `to` if it is `from`; false when it was not. */
+export function swapCell(cells: Int32Array, index: number, from: number, to: number): boolean {
+  return Atomics.compareExchange(cells, index, from, to) === from;
+}
+
 /** Takes a free cell (0) for `owner`, which is not 0. True when it was free or `owner` held it already. */
 export function claimCell(cells: Int32Array, index: number, owner: number): boolean {
   const held = Atomics.compareExchange(cells, index, 0, owner);

@@ -1,13 +1,16 @@
 // The index of a slab: from a hash to the entries that may have it. Open addressing with linear probing, one word per slot.
 //
 // A slot holds the number of an entry (from 1, 0 for empty) and above it ten bits of the hash, which spare most looks at entries that do not fit.
-// Removal closes the gap at once, so probes end at the first empty slot. A reader without lock may miss an entry that is just being moved; that
-// costs it a look-up elsewhere and nothing more. For it a slot is a hint, whatever the order in which it sees them change: the entry has the key and a version.
-import { ENTRY_WORDS, type SlabGeometry } from './geometry.js';
-import { Entry } from './shard.js';
+// Probes end at the first empty slot; what is taken out of a run leaves a tombstone, which the next entry of that run replaces. To close the gap instead, the
+// homes of those behind it would have to be read from their entries, each another wait for memory. For a reader without lock a slot is a hint, whatever the
+// order in which it sees them change: the entry has the key and a version.
+import type { SlabGeometry } from './geometry.js';
 
 const ENTRY_BITS = 22;
 export const ENTRY_MASK = 2 ** ENTRY_BITS - 1;
+
+/** What is left of an entry that was taken out: it fits no hash, an entry has no such number, and another one may take its place. */
+const TOMBSTONE = ENTRY_MASK;
 
 /** Slots looked at for one hash at most. At a load of one half and below a run of 64 does not happen to a seeded hash. */
 export const MAX_PROBES = 64;
@@ -21,13 +24,11 @@ export function tagOf(high: number): number {
 export class HashIndex {
   readonly #words: Int32Array;
   readonly #at: number;
-  readonly #entriesAt: number;
   readonly #mask: number;
 
   constructor(words: Int32Array, geometry: SlabGeometry) {
     this.#words = words;
     this.#at = geometry.indexAt;
-    this.#entriesAt = geometry.entriesAt - ENTRY_WORDS;
     this.#mask = geometry.slots - 1;
   }
 
@@ -41,7 +42,8 @@ export class HashIndex {
     let slot = low & this.#mask;
     for (let probe = 0; probe < MAX_PROBES; probe++) {
       const at = shard + this.#at + slot;
-      if (this.#words[at] === 0) {
+      const value = this.#words[at]!;
+      if (value === 0 || value === TOMBSTONE) {
         this.#words[at] = tagOf(high) | entry;
         return true;
       }
@@ -56,26 +58,20 @@ export class HashIndex {
     this.#words[at] = (this.#words[at]! & ~ENTRY_MASK) | entry;
   }
 
-  /** Takes an entry out and moves those behind it that were not in their place because of it. */
+  /** Takes an entry out: leaves a tombstone, or with nothing behind it nothing, neither of it nor of the tombstones in front. */
   remove(shard: number, low: number, entry: number): void {
     const words = this.#words;
     const base = shard + this.#at;
-    let gap = this.#slotOf(shard, low, entry);
-    if (gap < 0) return;
-    let slot = gap;
-    for (;;) {
-      slot = (slot + 1) & this.#mask;
-      const value = words[base + slot]!;
-      if (value === 0) break;
-      const header = shard + this.#entriesAt + (value & ENTRY_MASK) * ENTRY_WORDS;
-      const home = words[header + Entry.HASH]! & this.#mask;
-      // It may move into the gap if the gap is not before its home.
-      if (((slot - home) & this.#mask) >= ((slot - gap) & this.#mask)) {
-        words[base + gap] = value;
-        gap = slot;
-      }
+    let slot = this.#slotOf(shard, low, entry);
+    if (slot < 0) return;
+    if (words[base + ((slot + 1) & this.#mask)] !== 0) {
+      words[base + slot] = TOMBSTONE;
+      return;
     }
-    words[base + gap] = 0;
+    do {
+      words[base + slot] = 0;
+      slot = (slot - 1) & this.#mask;
+    } while (words[base + slot] === TOMBSTONE);
   }
 
   clear(shard: number): void {

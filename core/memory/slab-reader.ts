@@ -102,6 +102,11 @@ export class SlabReader {
     return this.#body < 0;
   }
 
+  /** The tick at which the found entry was last read, as far as `countUse` was told; 0 for never. */
+  get seen(): number {
+    return this.#words[this.#header + Entry.SEEN]!;
+  }
+
   /** Copies the found entry's body to `into` from `at`; there must be room for `bodyWords`. False when it is being changed. */
   copyBody(into: Int32Array, at: number): boolean {
     const words = this.#words;

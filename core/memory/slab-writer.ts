@@ -86,7 +86,7 @@ export class SlabWriter {
     this.#words[header + Entry.USAGE] = usage;
     this.#words[header + Entry.SEEN] = lastSeen;
     endWrite(this.#words, header);
-    evicted += this.#add(shard, key, entry);
+    evicted += this.#add(shard, key, entry, old !== 0);
     this.#replacement.add(shard, entry, uses > 0 ? List.FREQUENCY : admitted);
     unlock(this.#words, shard + Shard.LOCK);
     return evicted;
@@ -247,9 +247,12 @@ export class SlabWriter {
     words[header + Entry.RETRY] = 0;
   }
 
-  /** Makes a whole entry known. Returns how many others had to go because too many met in one place of the index. */
-  #add(shard: number, key: SlabKey, entry: number): number {
-    const old = this.#entryOf(key);
+  /**
+   * Makes a whole entry known; `isReplacing` says that the key had one before room was made. Returns how many others had to go because too many met in
+   * one place of the index.
+   */
+  #add(shard: number, key: SlabKey, entry: number, isReplacing: boolean): number {
+    const old = isReplacing ? this.#entryOf(key) : 0;
     if (old !== 0) {
       // The old entry stayed readable until now.
       this.#index.replace(shard, key.low, old, entry);

@@ -7,6 +7,8 @@ import { MetricRegistry } from './registry.js';
 import { ThreadMetrics } from './scope.js';
 import { PAGE_CELLS, Slice } from './slice.js';
 
+const LINE_BYTES = 64;
+
 interface Thread {
   readonly metrics: ThreadMetrics;
   readonly full: string[];
@@ -38,6 +40,31 @@ test('metrics: a counter is the sum over threads', () => {
     t.flush();
   }
   assert.deepEqual(values(registry, 'cache_hits_total'), [[3]]);
+});
+
+test('metrics: no two threads write to one cache line, wherever their pages lie', () => {
+  const pages: SharedArrayBuffer[] = [];
+  const slice = new Slice((note) => pages.push(...note.pages));
+  const spans = Array.from({ length: 2 * PAGE_CELLS }, () => slice.allocate(1));
+  slice.announce({
+    name: 'x',
+    help: '',
+    type: 'counter',
+    labels: {},
+    buckets: [],
+    page: 0,
+    offset: 8,
+  });
+  slice.flush();
+  assert.equal(pages.length, 3);
+  for (const span of spans) {
+    assert.ok(span !== undefined);
+    const { cells, offset } = span;
+    const line = LINE_BYTES / cells.BYTES_PER_ELEMENT;
+    // A whole line before the first cell and behind the last one belongs to nobody.
+    assert.ok(offset >= line && offset < cells.length - line);
+    assert.equal(cells.length, PAGE_CELLS);
+  }
 });
 
 test('metrics: a name with a slash stands without the plugin', () => {

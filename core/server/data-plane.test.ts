@@ -335,13 +335,13 @@ test('server over TCP: any split of the stream and pipelining work, answers come
 
 test('server over TCP: a client that pipelines more than may be in flight gets every answer', async (t) => {
   const held = new Held();
-  const { port } = await start(t, 'dgram', [held]);
+  const { port, metric } = await start(t, 'dgram', [held]);
   const client = new TcpClient(port);
   t.after(() => client.socket.destroy());
   for (let id = 0; id < 1000; id++) client.write(message({ id }));
   await until(() => held.waiting.length === 256);
   await new Promise((resolve) => setTimeout(resolve, 50));
-  assert.equal(held.waiting.length, 256);
+  assert.deepEqual([held.waiting.length, metric('limit_total', { limit: 'pipeline' })], [256, 1]);
   const answering = setInterval(() => {
     for (const q of held.waiting.splice(0)) q.settle(q.replyRcode(0));
   }, 1);
@@ -391,10 +391,10 @@ test('server over TCP: a client that closes its side still gets its answers', as
 });
 
 test('server over TCP: a message that does not end in time ends its connection', async (t) => {
-  const { port } = await start(t, 'dgram', [nxdomain]);
+  const { port, metric } = await start(t, 'dgram', [nxdomain]);
   const client = new TcpClient(port);
   client.socket.write(Buffer.from([0, 50, 1, 2, 3]));
   const began = performance.now();
   await once(client.socket, 'close', { signal: AbortSignal.timeout(6000) });
-  assert.ok(performance.now() - began > 2900);
+  assert.deepEqual([performance.now() - began > 2900, metric('limit_total')], [true, 1]);
 });

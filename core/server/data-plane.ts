@@ -50,7 +50,7 @@ export class DataPlane {
     const { plan, sockets, timers, clock, metrics, log } = options;
     this.#options = options;
     this.#shared = new Shared({ sockets, timers, clock, metrics, log, isDebug: plan.withStacks });
-    this.#tcpShared = new TcpShared(timers, metrics);
+    this.#tcpShared = new TcpShared(timers, metrics, this.#shared.limits);
     this.#chains = buildChains(plan, options.modules, options.servicesFor);
     this.#routers = plan.listeners.map((listener) => {
       const router = new Router();
@@ -83,6 +83,16 @@ export class DataPlane {
       this.#tcpServers.push(server);
     }
     sockets.start();
+  }
+
+  /** Step `index` of a block's chain. */
+  step(block: number, index: number): Step | undefined {
+    return this.#chains[block]?.steps[index];
+  }
+
+  /** What wakes its thread up: see `SocketLayer`. */
+  get wakeup(): number {
+    return this.#options.sockets.wakeup;
   }
 
   /** Names of the plugins that are not ready, each once; of all server blocks or of one. */

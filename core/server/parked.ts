@@ -1,6 +1,6 @@
 // Queries whose reply comes later: a bounded table, with a time limit for each so that no plugin can keep a client waiting for ever.
 import type { Query } from '../chain/query.js';
-import type { Timers } from '../chain/services.js';
+import type { Gauge, Timers } from '../chain/services.js';
 
 /** Deferred queries a worker keeps at once: some 20 MB when full. Past it a query is answered SERVFAIL at once. */
 export const MAX_PARKED = 16_384;
@@ -11,14 +11,16 @@ export const PARKED_LIMIT_MS = 10_000;
 export class Parked {
   readonly #timers: Timers;
   readonly #onLimit: (q: Query) => void;
+  readonly #waiting: Gauge;
   readonly #queries: (Query | null)[] = [];
   readonly #free: number[] = [];
   #size = 0;
 
-  /** `onLimit` is called for a query that reached its time limit, after it was taken out. */
-  constructor(timers: Timers, onLimit: (q: Query) => void) {
+  /** `onLimit` is called for a query that reached its time limit, after it was taken out; `waiting` shows how many there are. */
+  constructor(timers: Timers, onLimit: (q: Query) => void, waiting: Gauge) {
     this.#timers = timers;
     this.#onLimit = onLimit;
+    this.#waiting = waiting;
   }
 
   get size(): number {
@@ -31,6 +33,7 @@ export class Parked {
     const slot = this.#free.pop() ?? this.#queries.length;
     this.#queries[slot] = q;
     this.#size++;
+    this.#waiting.inc();
     q.slot = slot;
     q.timer = this.#timers.start(PARKED_LIMIT_MS, this.#expire, slot);
     return true;
@@ -49,6 +52,7 @@ export class Parked {
     this.#queries[slot] = null;
     this.#free.push(slot);
     this.#size--;
+    this.#waiting.inc(-1);
     q.slot = -1;
     q.timer = -1;
   }

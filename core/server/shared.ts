@@ -5,6 +5,7 @@ import type { Counter, Logger, Metrics, Timers } from '../chain/services.js';
 import type { Batch, SocketLayer } from '../system/sockets.js';
 import { Verdict } from '../wire/accept.js';
 import { FaultLog } from './faults.js';
+import { type Limits, limitsOf } from './limits.js';
 import { Outbox } from './outbox.js';
 import { Parked } from './parked.js';
 import { QueryPool } from './query-pool.js';
@@ -48,10 +49,11 @@ export class Shared {
   readonly rx: Batch;
   /** The query object of each receive slot. */
   readonly queries: Query[] = [];
-  readonly pool = new QueryPool();
+  readonly pool: QueryPool;
   readonly outbox: Outbox;
   readonly parked: Parked;
   readonly counters: Counters;
+  readonly limits: Limits;
   /** Where replies of deferred queries are written until they are sent. */
   readonly scratch = new Uint8Array(SCRATCH_BYTES);
   readonly #faults: FaultLog;
@@ -72,17 +74,24 @@ export class Shared {
     this.#faults = new FaultLog(options.log, options.isDebug);
     this.#faulted = metrics.counter('/panics_total', 'Faults of plugins.');
     this.counters = makeCounters(metrics);
+    this.limits = limitsOf(metrics);
+    this.pool = new QueryPool(this.limits.objects);
     this.rx = sockets.createBatch(BATCH, SLOT_BYTES, true);
     const unsent = metrics.counter('unsent_total', 'Replies the kernel had no room for.');
     const tx = sockets.createBatch(BATCH, SLOT_BYTES);
     this.outbox = new Outbox(tx, this.clock, this.pool, this.#faults, unsent);
-    this.parked = new Parked(options.timers, (q) => (q.sink as ServerSink).expire(q, TIMEOUT));
+    this.parked = new Parked(options.timers, this.#onLimit, this.limits.waiting);
   }
 
   /** Fills the receive slots' query objects. */
   begin(sink: Query['sink']): void {
     while (this.queries.length < this.rx.capacity) this.queries.push(this.pool.take(sink));
   }
+
+  readonly #onLimit = (q: Query): void => {
+    this.limits.time.inc();
+    (q.sink as ServerSink).expire(q, TIMEOUT);
+  };
 
   requestFlush(): void {
     this.#sockets.requestFlush();

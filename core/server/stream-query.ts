@@ -66,5 +66,7 @@ export function park(shared: Shared, q: Query, answer: PromiseLike<Reply>): void
       (error: unknown) => sink.fault(q, error),
     );
   }
-  if (!isAdded) sink.expire(q, OVERLOAD);
+  if (isAdded) return;
+  shared.limits.queries.inc();
+  sink.expire(q, OVERLOAD);
 }

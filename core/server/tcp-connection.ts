@@ -4,7 +4,7 @@ import type { DnsError } from '../chain/errors.js';
 import { finish } from '../chain/finish.js';
 import { type Query, SOCKADDR_BYTES, Transport } from '../chain/query.js';
 import type { Reply } from '../chain/reply.js';
-import { writeSockaddr } from '../wire/sockaddr.js';
+import { encodeAddress } from '../system/address.js';
 import { FrameReader } from './frame-reader.js';
 import { FrameWriter } from './frame-writer.js';
 import type { Router } from './router.js';
@@ -58,8 +58,8 @@ export class TcpConnection implements ServerSink, OpenConnection {
     this.#activeMs = shared.clock.nowMs;
     this.#idleTimer = tcp.timers.start(IDLE_LIMIT_MS, this.#checkIdle, 0);
     // The peer may be gone already; then there is no address and nothing will be read.
-    writeSockaddr(this.#peer, socket.remoteAddress ?? '0.0.0.0', socket.remotePort ?? 0);
-    writeSockaddr(this.#local, socket.localAddress ?? '0.0.0.0', socket.localPort ?? 0);
+    keepAddress(this.#peer, socket.remoteAddress, socket.remotePort);
+    keepAddress(this.#local, socket.localAddress, socket.localPort);
     socket.on('data', this.#onData);
     socket.on('drain', this.#onDrain);
     socket.on('end', this.#onEnd);
@@ -68,7 +68,7 @@ export class TcpConnection implements ServerSink, OpenConnection {
   }
 
   get isIdle(): boolean {
-    return this.#inFlight === 0;
+    return this.#inFlight === 0 && this.#socket.writableLength === 0;
   }
 
   get hasWork(): boolean {
@@ -215,7 +215,10 @@ export class TcpConnection implements ServerSink, OpenConnection {
     q.receivedMs = clock.nowMs;
     q.chain = undefined;
     this.#inFlight++;
-    if (this.#inFlight >= MAX_IN_FLIGHT) this.#frames.hold();
+    if (this.#inFlight >= MAX_IN_FLIGHT) {
+      this.#shared.limits.pipeline.inc();
+      this.#frames.hold();
+    }
     const reply = serveMessage(this.#shared, this.#router, q);
     if (reply === LATER) return;
     if (typeof reply !== 'number') this.#reply(q, reply);
@@ -236,11 +239,13 @@ export class TcpConnection implements ServerSink, OpenConnection {
   };
 
   readonly #onSlowRead = (): void => {
+    this.#shared.limits.slowSenders.inc();
     this.#readTimer = -1;
     this.#socket.destroy();
   };
 
   readonly #onSlowClient = (): void => {
+    this.#shared.limits.slowReaders.inc();
     this.#writeTimer = -1;
     this.#socket.destroy();
   };
@@ -264,4 +269,13 @@ export class TcpConnection implements ServerSink, OpenConnection {
     timers.cancel(this.#writeTimer);
     this.#tcp.remove(this);
   };
+}
+
+/** Writes where a connection comes from or leads to. A link-local address loses its interface where that is gone in this moment. */
+function keepAddress(into: Uint8Array, address = '0.0.0.0', port = 0): void {
+  try {
+    encodeAddress({ address, port }, into);
+  } catch {
+    encodeAddress({ address: address.replace(/%.*$/, ''), port }, into);
+  }
 }

@@ -1,16 +1,17 @@
 // What the TCP listeners of a worker share: the open connections, their limit, and which have replies to write.
 import type { Gauge, Metrics, Timers } from '../chain/services.js';
 import { type FrameWriter, sharedFrameWriter } from './frame-writer.js';
+import type { Limits } from './limits.js';
 
 /** Connections a worker keeps. A new one past this takes the place of one that is idle, or is refused (RFC 7766 6.2.2). */
-const MAX_CONNECTIONS = 1024;
+export const MAX_CONNECTIONS = 1024;
 
 /** Connections looked at to find an idle one to close. */
 const MAX_LOOKED_AT = 64;
 
 /** A client connection as its listener's books know it. */
 export interface OpenConnection {
-  /** Nothing of it is in flight. */
+  /** Nothing of it is in flight, and the client took every reply: it closes at once. */
   readonly isIdle: boolean;
   /** Replies are due or not yet taken by the client. */
   readonly hasWork: boolean;
@@ -28,10 +29,14 @@ export class TcpShared {
   /** Replies of the connection whose queries are being read; empty between two reads. */
   readonly frames: FrameWriter = sharedFrameWriter();
   readonly #open: Gauge;
+  readonly #limits: Limits;
   readonly #dirty: OpenConnection[] = [];
+  /** Those closed to make room that are not gone yet: a moment later they are. */
+  readonly #leaving = new Set<OpenConnection>();
 
-  constructor(timers: Timers, metrics: Metrics) {
+  constructor(timers: Timers, metrics: Metrics, limits: Limits) {
     this.timers = timers;
+    this.#limits = limits;
     this.#open = metrics.gauge('tcp_connections', 'Open TCP connections of clients.');
   }
 
@@ -42,6 +47,7 @@ export class TcpShared {
 
   remove(connection: OpenConnection): void {
     this.connections.delete(connection);
+    this.#leaving.delete(connection);
     this.#open.set(this.connections.size);
   }
 
@@ -58,15 +64,19 @@ export class TcpShared {
 
   /** Makes room for one more connection. False when every one looked at is busy. */
   makeRoom(): boolean {
-    if (this.connections.size < MAX_CONNECTIONS) return true;
+    if (this.connections.size - this.#leaving.size < MAX_CONNECTIONS) return true;
     let looked = 0;
     for (const connection of this.connections) {
+      if (this.#leaving.has(connection)) continue;
       if (connection.isIdle) {
+        this.#limits.idleConnections.inc();
+        this.#leaving.add(connection);
         connection.close();
         return true;
       }
       if (++looked === MAX_LOOKED_AT) break;
     }
+    this.#limits.connections.inc();
     return false;
   }
 }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
+import { readText } from '../../test/lib/repository.js';
 import { Hasher } from '../memory/hash.js';
 import { equalFolded, parseName } from '../wire/name.js';
 import { foldPlaced, loadKernels, placeForKernels } from './kernels.js';
@@ -61,6 +63,15 @@ function foldBoth(wire: Uint8Array, lastRoot: number): number {
   assert.ok(bytes.subarray(FOLDED + ((length + 15) & ~15), FOLDED + 512).every((b) => b === 0xdd));
   return got;
 }
+
+test('name kernels: they are vector code over shared memory, without an instruction that waits', () => {
+  assert.ok(memory.buffer instanceof SharedArrayBuffer);
+  // Whoever waits or notifies does so with `atomic`; AssemblyScript adds neither.
+  assert.doesNotMatch(readText('core/simd/assembly/names.ts'), /\batomic\b/);
+  const code = readFileSync(new URL('names.wasm', import.meta.url));
+  // Behind 0xfd are vectors: 0 is v128.load, 11 v128.store.
+  for (const op of [0, 11]) assert.ok(code.includes(Buffer.of(0xfd, op)));
+});
 
 test('name kernels: fold, validate and count labels as TypeScript does, whatever the bytes', () => {
   fc.assert(

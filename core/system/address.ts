@@ -43,6 +43,11 @@ export function decodeAddress(bytes: Uint8Array): Endpoint | undefined {
   return { address, port: portOf(bytes) };
 }
 
+/** The address as Node's sockets take it: they want the name of an interface, not its number. */
+export function addressForNode(address: string): string {
+  return address.replace(/%(\d+)$/, (_zone, scope: string) => `%${zoneName(scope)}`);
+}
+
 /** `192.0.2.1:53` or `[2001:db8::1]:53`. */
 export function endpointText(endpoint: Endpoint): string {
   const { address, port } = endpoint;

@@ -4,7 +4,13 @@ import { randomInt } from 'node:crypto';
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { constants } from 'node:os';
 import { offsetsInKernels, type Place, placeForKernels } from '../simd/kernels.js';
-import { decodeAddress, encodeAddress, familyOf, SOCKADDR_BYTES } from './address.js';
+import {
+  addressForNode,
+  decodeAddress,
+  encodeAddress,
+  familyOf,
+  SOCKADDR_BYTES,
+} from './address.js';
 import { loadLibc } from './libc.js';
 import { dupFd, listenError } from './open.js';
 import type { Batch, Endpoint, SocketLayer, SocketStats, UdpSocket } from './sockets.js';
@@ -26,9 +32,11 @@ export function createDgramLayer(): SocketLayer {
 }
 
 class DgramLayer implements SocketLayer {
+  readonly wakeup = -1;
   readonly isBatched = false;
   readonly #stats = { wakeups: 0, batches: 0 };
-  readonly #hooks: (() => void)[] = [];
+  /** Replaced, never changed: a hook may add or take out hooks. */
+  #hooks: readonly (() => void)[] = [];
   #ready: DgramSocket[] = [];
   #isStarted = false;
   #isStopped = false;
@@ -78,8 +86,11 @@ class DgramLayer implements SocketLayer {
     return socket;
   }
 
-  onFlush(hook: () => void): void {
-    this.#hooks.push(hook);
+  onFlush(hook: () => void): () => void {
+    this.#hooks = [...this.#hooks, hook];
+    return () => {
+      this.#hooks = this.#hooks.filter((other) => other !== hook);
+    };
   }
 
   requestFlush(): void {
@@ -147,6 +158,8 @@ class DgramSocket implements UdpSocket {
   /** Sends made before the socket was connected; undefined on a listening or connected one. */
   #waiting: Uint8Array[] | undefined;
   #isConnected = false;
+  /** Who a connected socket is for, as a socket address. */
+  readonly #remote = new Uint8Array(SOCKADDR_BYTES);
 
   constructor(layer: DgramLayer, family: 4 | 6, onReadable: (socket: UdpSocket) => void) {
     this.#layer = layer;
@@ -186,8 +199,10 @@ class DgramSocket implements UdpSocket {
 
   connect(remote: Endpoint, local: string | undefined): void {
     this.#isConnected = true;
+    encodeAddress(remote, this.#remote);
     this.#waiting = [];
-    this.#bindAtRandom(remote, local ?? (this.family === 4 ? '0.0.0.0' : '::'), 0);
+    const to = { ...remote, address: addressForNode(remote.address) };
+    this.#bindAtRandom(to, addressForNode(local ?? (this.family === 4 ? '0.0.0.0' : '::')), 0);
   }
 
   receive(into: Batch): number {
@@ -260,7 +275,9 @@ class DgramSocket implements UdpSocket {
     const socket = this.#socket;
     const port = tries < PORT_TRIES ? randomInt(FIRST_PORT, LAST_PORT + 1) : 0;
     const onBindError = (error: NodeJS.ErrnoException): void => {
-      if (error.code !== 'EADDRINUSE' || port === 0) return;
+      // A port may be reserved for others (net.ipv4.ip_unprivileged_port_start, SELinux).
+      const isTaken = error.code === 'EADDRINUSE' || error.code === 'EACCES';
+      if (!isTaken || port === 0) return;
       // The general handler must not report what is tried again.
       this.#errno = 0;
       socket.close();
@@ -306,9 +323,17 @@ class DgramSocket implements UdpSocket {
 
   readonly #onMessage = (bytes: Uint8Array, from: RemoteInfo): void => {
     if (this.#received.length >= RECEIVE_LIMIT) return;
+    // Before a socket is connected anybody may write to it.
+    if (this.#isConnected && !this.#isRemote(from)) return;
     this.#received.push({ bytes, from });
     this.#announce();
   };
+
+  #isRemote(from: RemoteInfo): boolean {
+    const bytes = new Uint8Array(SOCKADDR_BYTES);
+    encodeAddress(from, bytes);
+    return bytes.every((octet, i) => octet === this.#remote[i]);
+  }
 
   readonly #onError = (error: NodeJS.ErrnoException): void => {
     this.#errno = error.errno === undefined ? constants.errno.EIO : Math.abs(error.errno);

@@ -48,6 +48,7 @@ export const EIO = 5;
 export const EAGAIN = 11;
 export const EINVAL = 22;
 export const EMSGSIZE = 90;
+export const EACCES = 13;
 export const EADDRINUSE = 98;
 export const EADDRNOTAVAIL = 99;
 export const ENOBUFS = 105;

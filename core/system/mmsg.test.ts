@@ -138,18 +138,6 @@ test('an error that a send meets is given to the owner', options, async (t) => {
   assert.equal(results[0], -111);
 });
 
-test('outgoing sockets take different ports at random', options, (t) => {
-  const layer = layerOf(t);
-  const sockets = Array.from({ length: 50 }, () =>
-    layer.connect({ ...LOOPBACK, port: 53 }, undefined, () => undefined),
-  );
-  for (const socket of sockets) t.after(() => socket.close());
-  const ports = sockets.map((socket) => socket.localPort).sort((a, b) => a - b);
-  assert.equal(new Set(ports).size, 50);
-  // 50 ports of 64,512 that all lie in one eighth of the range have a chance of 1 in 10^43.
-  assert.ok((ports.at(-1) as number) - (ports[0] as number) > 8192);
-});
-
 test('a layer that is stopped leaves no descriptor and lets its thread end', options, async () => {
   const before = descriptors();
   const worker = startWorker(`

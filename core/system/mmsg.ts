@@ -13,6 +13,7 @@ import { addressBytes, endpointText, familyOf, isWildcard } from './address.js';
 import { MmsgBatch } from './batch.js';
 import { type Libc, type PollHandle, requireLibc, systemError } from './libc.js';
 import {
+  EACCES,
   EADDRINUSE,
   EPOLL_CLOEXEC,
   EPOLL_CTL_ADD,
@@ -20,6 +21,7 @@ import {
   EPOLL_DATA_OFFSET,
   EPOLL_EVENT_BYTES,
   EPOLLIN,
+  MSG_DONTWAIT,
   SOCK_DGRAM,
 } from './linux.js';
 import { MmsgSocket, type SocketOwner } from './mmsg-socket.js';
@@ -33,6 +35,8 @@ const EVENTS = 64;
 const ROUNDS_PER_TURN = 4;
 /** Ports tried at random for an outgoing socket before the kernel chooses. */
 const PORT_TRIES = 16;
+/** Datagrams that may have come in the microseconds between binding a socket and connecting it. */
+const STRANGERS = 1024;
 const FIRST_PORT = 1024;
 const LAST_PORT = 65535;
 
@@ -47,6 +51,7 @@ class MmsgLayer implements SocketLayer, SocketOwner {
   #epoll: number;
   readonly #stats = { wakeups: 0, batches: 0 };
   readonly #spinner = new Spinner();
+  readonly #scratch = new Uint8Array(1);
   readonly #events: DataView;
   readonly #eventsAddress: number;
   /** By descriptor. */
@@ -54,7 +59,8 @@ class MmsgLayer implements SocketLayer, SocketOwner {
   /** Descriptors the layer made itself and closes. */
   readonly #owned = new Set<number>();
   readonly #failed: MmsgSocket[] = [];
-  readonly #hooks: (() => void)[] = [];
+  /** Replaced, never changed: a hook may add or take out hooks. */
+  #hooks: readonly (() => void)[] = [];
   #watch: PollHandle | undefined;
   #isStopped = false;
   #isScheduled = false;
@@ -68,6 +74,10 @@ class MmsgLayer implements SocketLayer, SocketOwner {
     this.#events = new DataView(memory);
     this.#eventsAddress = libc.addressOf(this.#events);
     process.once('exit', this.#closeDescriptors);
+  }
+
+  get wakeup(): number {
+    return this.#epoll;
   }
 
   get stats(): SocketStats {
@@ -107,11 +117,15 @@ class MmsgLayer implements SocketLayer, SocketOwner {
       this.#closeOwned(fd);
       throw systemError(task, errno);
     }
+    this.#empty(fd);
     return this.#add(fd, from, true, onReadable);
   }
 
-  onFlush(hook: () => void): void {
-    this.#hooks.push(hook);
+  onFlush(hook: () => void): () => void {
+    this.#hooks = [...this.#hooks, hook];
+    return () => {
+      this.#hooks = this.#hooks.filter((other) => other !== hook);
+    };
   }
 
   requestFlush(): void {
@@ -199,7 +213,8 @@ class MmsgLayer implements SocketLayer, SocketOwner {
     if (hadFailed) this.#serveFailed();
     if (ready > 0 || hadFailed || this.#isFlushWanted) {
       this.#isFlushWanted = false;
-      for (let i = 0; i < this.#hooks.length; i++) (this.#hooks[i] as () => void)();
+      const hooks = this.#hooks;
+      for (let i = 0; i < hooks.length; i++) (hooks[i] as () => void)();
     }
     return ready > 0;
   }
@@ -232,6 +247,13 @@ class MmsgLayer implements SocketLayer, SocketOwner {
     return socket;
   }
 
+  /** Takes what came before the socket was connected: it may be from anybody. */
+  #empty(fd: number): void {
+    for (let taken = 0; taken < STRANGERS; taken++) {
+      if (this.#libc.recv(fd, this.#scratch, this.#scratch.length, MSG_DONTWAIT) < 0) return;
+    }
+  }
+
   /** Errno, 0 when bound. A source port nobody can guess is half of what protects a query from forged answers (RFC 5452 section 4.5). */
   #bindAtRandom(fd: number, address: Uint8Array): number {
     for (let tries = 0; tries <= PORT_TRIES; tries++) {
@@ -240,7 +262,8 @@ class MmsgLayer implements SocketLayer, SocketOwner {
       address[3] = port & 0xff;
       if (this.#libc.bind(fd, address, address.length) === 0) return 0;
       const errno = this.#libc.errno();
-      if (errno !== EADDRINUSE) return errno;
+      // A port may be reserved for others (net.ipv4.ip_unprivileged_port_start, SELinux).
+      if (errno !== EADDRINUSE && (errno !== EACCES || port === 0)) return errno;
     }
     return EADDRINUSE;
   }

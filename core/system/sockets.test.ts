@@ -201,6 +201,24 @@ for (const { kind, skip } of layers) {
     assert.equal(calls, 2);
   });
 
+  contract('a flush hook that is taken out is not run again, the others are', async (_t, layer) => {
+    const calls: string[] = [];
+    const flushed = [defer<void>(), defer<void>()] as const;
+    const takeOut = layer.onFlush(() => {
+      calls.push('first');
+      takeOut();
+    });
+    layer.onFlush(() => {
+      calls.push('second');
+      flushed[calls.length === 2 ? 0 : 1].resolve();
+    });
+    layer.requestFlush();
+    await flushed[0].promise;
+    layer.requestFlush();
+    await flushed[1].promise;
+    assert.deepEqual(calls, ['first', 'second', 'second']);
+  });
+
   contract('a socket closed in the middle of traffic is not called again', async (t, layer) => {
     const batch = layer.createBatch(1, SLOT_BYTES);
     let calls = 0;

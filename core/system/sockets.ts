@@ -54,6 +54,8 @@ export interface SocketStats {
 export interface SocketLayer {
   /** True for recvmmsg/sendmmsg, false for plain dgram. */
   readonly isBatched: boolean;
+  /** The epoll set that wakes this thread up, for `muffle`; -1 without. */
+  readonly wakeup: number;
   readonly stats: SocketStats;
   createBatch(capacity: number, slotBytes: number, isForKernels?: boolean): Batch;
   /** A listening socket on a descriptor the main thread opened (mmsg, dgram), or on `endpoint` when there is no descriptor. */
@@ -68,8 +70,8 @@ export interface SocketLayer {
     local: string | undefined,
     onReadable: (socket: UdpSocket) => void,
   ): UdpSocket;
-  /** Runs `hook` after every round of readable sockets and, when called outside of one, before the loop waits again. */
-  onFlush(hook: () => void): void;
+  /** Runs `hook` after every round of readable sockets, and after `requestFlush`. The function it gives takes the hook out again. */
+  onFlush(hook: () => void): () => void;
   /** Asks for a round of flush hooks soon, for sends queued outside of a readable callback (timers, TCP). */
   requestFlush(): void;
   /** Starts reading. Before this nothing is received. */

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { tempFolder } from '../../test/lib/temp-folder.js';
 import { allowedCpus } from './affinity.js';
 import {
   cpuListText,
@@ -110,6 +113,37 @@ for (const { text, want } of [
     assert.equal(isQuota(text), want);
   });
 }
+
+test('topology: several memory nodes are read from sysfs, by number', (t) => {
+  const sysfs = tempFolder();
+  t.after(() => sysfs.remove());
+  const cores = ['0,4', '1,5', '2,6', '3,7'];
+  for (const core of cores) {
+    for (const cpu of parseCpuList(core)) {
+      const folder = `devices/system/cpu/cpu${cpu}/topology`;
+      mkdirSync(join(sysfs.path, folder), { recursive: true });
+      sysfs.write(`${folder}/thread_siblings_list`, `${core}\n`);
+    }
+  }
+  // By name node10 would come before node2; a memory node without processors and a file of another name are there, too.
+  for (const [node, list] of [
+    [2, '2-3,6-7'],
+    [10, '0-1,4-5'],
+    [11, ''],
+  ] as const) {
+    mkdirSync(join(sysfs.path, `devices/system/node/node${node}`), { recursive: true });
+    sysfs.write(`devices/system/node/node${node}/cpulist`, `${list}\n`);
+  }
+  sysfs.write('devices/system/node/online', '2,10-11\n');
+  const allowed = [0, 1, 2, 3, 4, 5, 6, 7];
+  const machine = readMachine(allowed, sysfs.path);
+  assert.equal(machine.hasQuota, false);
+  assert.deepEqual(placeWorkers(6, machine), [2, 3, 6, 7, 0, 1]);
+
+  mkdirSync(join(sysfs.path, 'fs/cgroup'), { recursive: true });
+  sysfs.write('fs/cgroup/cpu.max', '200000 100000\n');
+  assert.deepEqual(placeWorkers(6, readMachine(allowed, sysfs.path)), []);
+});
 
 test('topology: all processors of this machine are in the order, once each', () => {
   const allowed = allowedCpus();

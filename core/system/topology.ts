@@ -3,12 +3,15 @@
 // A worker that stays on its processor keeps its cache lines, and with several memory nodes stays beside the shared records. The order is: the
 // first node that has a processor for us before the next, in a node one hardware thread of every core before the second threads.
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
-const NODES = '/sys/devices/system/node';
-const CPUS = '/sys/devices/system/cpu';
+/** Where sysfs is mounted. */
+const SYSFS = '/sys';
+const NODES = 'devices/system/node';
+const CPUS = 'devices/system/cpu';
 
 /** The own limit of a container: microseconds of processor time a period, cgroup v2 (`max 100000`) and v1 (`-1`). */
-const QUOTA_FILES = ['/sys/fs/cgroup/cpu.max', '/sys/fs/cgroup/cpu/cpu.cfs_quota_us'];
+const QUOTA_FILES = ['fs/cgroup/cpu.max', 'fs/cgroup/cpu/cpu.cfs_quota_us'];
 
 /** More processors than this do not fit into the mask that threads are bound with. */
 const MAX_CPUS = 1024;
@@ -90,18 +93,19 @@ export function isQuota(text: string): boolean {
 }
 
 /** This machine as sysfs tells; what cannot be read is left out. */
-export function readMachine(allowed: readonly number[]): Machine {
+export function readMachine(allowed: readonly number[], sysfs = SYSFS): Machine {
+  const read = (file: string): string => readText(join(sysfs, file));
   const siblings = new Map(
-    allowed.map((cpu) => [cpu, readText(`${CPUS}/cpu${cpu}/topology/thread_siblings_list`)]),
+    allowed.map((cpu) => [cpu, read(`${CPUS}/cpu${cpu}/topology/thread_siblings_list`)]),
   );
-  const nodes = nodeNumbers().map((node) => readText(`${NODES}/node${node}/cpulist`));
-  const hasQuota = QUOTA_FILES.some((file) => isQuota(readText(file)));
+  const nodes = nodeNumbers(join(sysfs, NODES)).map((node) => read(`${NODES}/node${node}/cpulist`));
+  const hasQuota = QUOTA_FILES.some((file) => isQuota(read(file)));
   return { allowed, topology: { nodes, siblings }, hasQuota };
 }
 
-function nodeNumbers(): number[] {
+function nodeNumbers(folder: string): number[] {
   try {
-    const names = readdirSync(NODES).filter((name) => /^node\d+$/.test(name));
+    const names = readdirSync(folder).filter((name) => /^node\d+$/.test(name));
     return names.map((name) => Number(name.slice('node'.length))).sort((a, b) => a - b);
   } catch {
     return [];

@@ -11,7 +11,8 @@ import type {
   Services,
   Token,
 } from '../chain/services.js';
-import { COMMANDS } from '../container/tokens.js';
+import { createSignal } from '../container/signal.js';
+import { COMMANDS, UPSTREAM_CHANGES } from '../container/tokens.js';
 import { FakeClock } from './clock.js';
 import { FakeCommands } from './commands.js';
 
@@ -96,6 +97,9 @@ export type FakeServices = Services & {
   readonly metrics: FakeMetrics;
   readonly lines: string[];
   readonly commands: FakeCommands;
+  /** What was published, first to last. */
+  readonly publications: unknown[];
+  publish(value: unknown): Promise<void>;
 };
 
 /**
@@ -104,6 +108,8 @@ export type FakeServices = Services & {
 export function fakeServices(options: FakeServicesOptions = {}): FakeServices {
   const lines: string[] = [];
   const commands = new FakeCommands();
+  const publications: unknown[] = [];
+  const changes = createSignal((error) => lines.push(`fault ${String(error)}`));
   const keep =
     (level: string) =>
     (text: string): void => {
@@ -120,6 +126,10 @@ export function fakeServices(options: FakeServicesOptions = {}): FakeServices {
     log,
     lines,
     commands,
+    publications,
+    publish: async (value) => {
+      publications.push(structuredClone(value));
+    },
     metrics: new FakeMetrics(),
     clock: options.clock ?? new FakeClock(),
     block: {
@@ -139,6 +149,7 @@ export function fakeServices(options: FakeServicesOptions = {}): FakeServices {
     get<T>(token: Token<T>): T {
       const found = options.tokens?.find(([known]) => known.symbol === token.symbol);
       if (found === undefined && token.symbol === COMMANDS.symbol) return commands as T;
+      if (found === undefined && token.symbol === UPSTREAM_CHANGES.symbol) return changes as T;
       if (found === undefined) throw new Error(`no ${String(token.symbol.description)} here`);
       return found[1] as T;
     },

@@ -6,7 +6,8 @@ import { type DecodedPacket, decode, encode, type Packet } from 'dns-packet';
 
 /**
  * What the upstream does with a query: a packet (id and question are filled in), raw bytes, several messages, or undefined for silence.
- * `transport` is the one the query came by.
+ * `transport` is the one the query came by. The decoded query is in lower case, `raw` as it came; a packet repeats the question as it came, as
+ * servers do.
  */
 export type Script = (
   query: DecodedPacket,
@@ -20,7 +21,7 @@ export type Script = (
   | Promise<Packet | Uint8Array | undefined>;
 
 export class FakeUpstream {
-  /** Every query that reached it, in order. */
+  /** Every query that reached it, in order; names in lower case, `raw` as it came. */
   readonly queries: { transport: 'udp' | 'tcp'; name: string; type: string; raw: Buffer }[] = [];
   readonly #udp: UdpSocket;
   readonly #tcp: Server;
@@ -109,6 +110,7 @@ export class FakeUpstream {
 
   async #answer(message: Buffer, transport: 'udp' | 'tcp'): Promise<readonly Uint8Array[]> {
     const query = decode(message);
+    for (const asked of query.questions ?? []) Object.assign(asked, lowered(asked));
     const question = query.questions?.[0];
     this.queries.push({
       transport,
@@ -120,13 +122,26 @@ export class FakeUpstream {
     if (said === undefined) return [];
     if (said instanceof Uint8Array) return [said];
     if (Array.isArray(said)) return said as readonly Uint8Array[];
-    return [
-      encode({
-        type: 'response',
-        id: query.id ?? 0,
-        questions: query.questions ?? [],
-        ...(said as Packet),
-      }),
-    ];
+    const reply = encode({
+      type: 'response',
+      id: query.id ?? 0,
+      questions: query.questions ?? [],
+      ...(said as Packet),
+    });
+    repeatQuestion(message, reply);
+    return [reply];
   }
+}
+
+function lowered<T extends { readonly name: string }>(asked: T): T {
+  return { ...asked, name: asked.name.replace(/[A-Z]/g, (letter) => letter.toLowerCase()) };
+}
+
+/** Puts the question of `query` into `reply`, which has the same one but for case, or none. */
+function repeatQuestion(query: Buffer, reply: Buffer): void {
+  if (query.readUInt16BE(4) !== 1 || reply.readUInt16BE(4) !== 1) return;
+  let end = 12;
+  while (query[end] !== 0) end += (query[end] as number) + 1;
+  const fold = (message: Buffer): string => message.toString('latin1', 12, end).toLowerCase();
+  if (fold(query) === fold(reply)) query.copy(reply, 12, 12, end);
 }

@@ -8,7 +8,7 @@
 // With `keepsWarm`, the last connection whose idle time is over is followed by one that is opened ahead of need. One that was not needed
 // is followed by none, so that an idle pool comes to rest.
 import type { Socket } from 'node:net';
-import type { Clock, Counter, Gauge, Timers } from '../chain/services.js';
+import type { Clock, Counter, Timers } from '../chain/services.js';
 import type { Endpoint } from '../system/sockets.js';
 import { type Carrier, type Exchange, Failure, Link } from './exchange.js';
 import { inWords } from './tls.js';
@@ -19,8 +19,6 @@ const CONNECTIONS = 8;
 
 /** What a carrier over connections counts. */
 export interface ConnectionCounters extends CarrierCounters {
-  /** Connections open or being opened. */
-  readonly open: Gauge;
   /** Connections opened before a message wanted them. */
   readonly ahead: Counter;
 }

@@ -1,5 +1,7 @@
 // Hot path. One query message on its way to an upstream: what carriers (UDP sockets, connections) and the one who asks share. Pooled.
 
+import type { Gauge } from '../chain/services.js';
+
 /** Room for a query message: header, the longest name, type and class, OPT with the longest client-subnet option. */
 export const MESSAGE_BYTES = 320;
 
@@ -23,6 +25,10 @@ export const Failure = {
   ANSWER: 3,
   /** A limit of our own: no id, exchange or timer is left. Says nothing about the upstream. */
   LIMIT: 4,
+  /** A reply over UDP that fits but for the case of the question: the upstream does not keep it, or somebody guesses. */
+  CASE: 5,
+  /** So many messages came that fit nothing that no reply over UDP is believed. */
+  FORGERY: 6,
 } as const;
 export type Failure = (typeof Failure)[keyof typeof Failure];
 
@@ -83,6 +89,10 @@ export class Exchange {
 
   /** Set by the owner before `send`. */
   owner: ExchangeOwner | null = null;
+  /** Which letters of the question are sent in the other case, see letter-case.ts; 0 for none, and for a reply in any case. */
+  caseBits = 0;
+  /** The carrier's, when there is a reply over a connection: its question is not in the case that was sent. */
+  isMiscased = false;
 
   /** The carrier's: id on the wire, where it is under way, neighbours there. */
   id = 0;
@@ -100,6 +110,10 @@ export class Exchange {
   isStream = false;
   /** The message was sent again without OPT after the upstream did not understand it. */
   isPlainRetry = false;
+  /** It went over a connection because a reply over UDP would not be believed. */
+  isDoubted = false;
+  /** How often its reply over UDP was right but for its case. */
+  miscased = 0;
   sentMs = 0;
   deadlineMs = 0;
 
@@ -114,9 +128,12 @@ export class ExchangePool {
   readonly #exchanges: Exchange[] = [];
   readonly #free: Exchange[] = [];
   readonly #limit: number;
+  readonly #made: Gauge | undefined;
 
-  constructor(limit = EXCHANGE_LIMIT) {
+  /** `made` shows how many there are, in use or not. */
+  constructor(limit = EXCHANGE_LIMIT, made?: Gauge) {
     this.#limit = Math.min(limit, EXCHANGE_LIMIT);
+    this.#made = made;
   }
 
   get inUse(): number {
@@ -142,6 +159,10 @@ export class ExchangePool {
     x.upstream = -1;
     x.isStream = false;
     x.isPlainRetry = false;
+    x.isDoubted = false;
+    x.miscased = 0;
+    x.isMiscased = false;
+    x.caseBits = 0;
     this.#free.push(x);
   }
 
@@ -149,6 +170,7 @@ export class ExchangePool {
     const from = this.#exchanges.length;
     const count = Math.min(CHUNK, this.#limit - from);
     if (count <= 0) return false;
+    this.#made?.inc(count);
     const bytes = new ArrayBuffer(count * MESSAGE_BYTES);
     for (let i = count - 1; i >= 0; i--) {
       const message = new Uint8Array(bytes, i * MESSAGE_BYTES, MESSAGE_BYTES);

@@ -28,10 +28,14 @@ export function addKeepalive(out: Uint8Array, at: number, length: number, optAt:
   return addOption(out, at + length, optAt, EdnsOption.KEEPALIVE, 0) - at;
 }
 
+/** How long a message of `length` bytes is when it is padded. */
+export function paddedLength(length: number): number {
+  return Math.ceil((length + OPTION_BYTES) / PADDING_BLOCK) * PADDING_BLOCK;
+}
+
 /** Pads the message so that its length tells little (RFC 7830). Goes last. Gives the new length. */
 export function addPadding(out: Uint8Array, at: number, length: number, optAt: number): number {
-  const bare = length + OPTION_BYTES;
-  const bytes = (PADDING_BLOCK - (bare % PADDING_BLOCK)) % PADDING_BLOCK;
+  const bytes = paddedLength(length) - length - OPTION_BYTES;
   const end = addOption(out, at + length, optAt, EdnsOption.PADDING, bytes);
   out.fill(0, end - bytes, end);
   return end - at;

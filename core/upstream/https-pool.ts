@@ -13,9 +13,9 @@ import {
   PoolConnection,
 } from './connection-pool.js';
 import { type Exchange, Failure } from './exchange.js';
-import { addPadding, HOP_OPTIONS_BYTES } from './hop-options.js';
+import { addPadding, paddedLength } from './hop-options.js';
 import { Fault, HttpsRequest, type RequestOwner } from './https-request.js';
-import { isReplyTo } from './message.js';
+import { Fit, fitOf } from './message.js';
 import { openStream, type TlsMemory } from './stream-socket.js';
 import { certifiedName, type StreamTls } from './tls.js';
 
@@ -83,7 +83,7 @@ export class HttpsPool extends ConnectionPool<HttpsConnection> implements Reques
     const connection = x.link as HttpsConnection;
     connection.heardMs = this.#now();
     // Id 0 was sent (RFC 8484 section 4.1), and TLS vouches for the rest.
-    const isReply = wire[0] === 0 && wire[1] === 0 && isReplyTo(x, wire, wire.length);
+    const isReply = wire[0] === 0 && wire[1] === 0 && fitOf(x, wire, wire.length) !== Fit.NONE;
     if (isReply) connection.answers++;
     else this.#options.counters.mismatched.inc();
     this.settle(connection, x);
@@ -209,7 +209,9 @@ export class HttpsPool extends ConnectionPool<HttpsConnection> implements Reques
 /** The message as it goes into a request: padded, id 0. */
 function messageOf(x: Exchange): Buffer {
   const { message, length } = x;
-  const bytes = Buffer.allocUnsafe(length + HOP_OPTIONS_BYTES);
-  bytes.set(message.subarray(0, length));
-  return bytes.subarray(0, x.hasOpt ? addPadding(bytes, 0, length, x.questionEnd) : length);
+  // 0.21 us; 0.35 with room to spare and views of it, which are objects, too.
+  const bytes = Buffer.allocUnsafe(x.hasOpt ? paddedLength(length) : length);
+  for (let i = 0; i < length; i++) bytes[i] = message[i] as number;
+  if (x.hasOpt) addPadding(bytes, 0, length, x.questionEnd);
+  return bytes;
 }

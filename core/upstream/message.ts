@@ -12,6 +12,7 @@ import {
 import { Layout, scanMessage } from '../wire/layout.js';
 import { equalFolded } from '../wire/name.js';
 import type { Exchange } from './exchange.js';
+import { mixCase, unmixCase } from './letter-case.js';
 
 const HEADER_BYTES = 12;
 
@@ -101,27 +102,46 @@ export function rejectsEcs(x: Exchange, wire: Uint8Array, length: number): boole
 export function stampMessage(x: Exchange, id: number, out: Uint8Array, at: number): void {
   const message = x.message;
   const length = x.length;
-  for (let i = 2; i < length; i++) out[at + i] = message[i] as number;
+  let i = 2;
+  if (x.caseBits !== 0) {
+    for (; i < HEADER_BYTES; i++) out[at + i] = message[i] as number;
+    i = mixCase(x, out, at);
+  }
+  for (; i < length; i++) out[at + i] = message[i] as number;
   out[at] = id >> 8;
   out[at + 1] = id & 255;
 }
 
+/** How a message from an upstream fits a query. */
+export const Fit = {
+  NONE: 0,
+  /** But for the case of the letters in the question, where that was told. */
+  MISCASED: 1,
+  WHOLE: 2,
+} as const;
+export type Fit = (typeof Fit)[keyof typeof Fit];
+
 /**
- * Whether `wire` replies to the message of `x`: QR, opcode and question (RFC 5452 section 9.1); the id is the caller's to check. An error reply without
- * a question counts where the upstream could not read ours (FORMERR, NOTIMP).
+ * How `wire` fits the message of `x`: QR, opcode and question (RFC 5452 section 9.1); the id is the caller's to check. The question of what
+ * fits as a whole is in the client's case afterwards. An error reply without a question counts where the upstream could not read ours
+ * (FORMERR, NOTIMP).
  */
-export function isReplyTo(x: Exchange, wire: Uint8Array, length: number): boolean {
-  if (length < HEADER_BYTES) return false;
+export function fitOf(x: Exchange, wire: Uint8Array, length: number): Fit {
+  if (length < HEADER_BYTES) return Fit.NONE;
   const message = x.message;
   const flags = wire[2] as number;
   // QR set, opcode ours.
-  if ((flags & 0xf8) !== (0x80 | ((message[2] as number) & 0x78))) return false;
-  if (wire[4] !== 0) return false;
-  if (wire[5] !== 1) return wire[5] === 0 && isBareRefusal(wire);
+  if ((flags & 0xf8) !== (0x80 | ((message[2] as number) & 0x78))) return Fit.NONE;
+  if (wire[4] !== 0) return Fit.NONE;
+  if (wire[5] !== 1) return wire[5] === 0 && isBareRefusal(wire) ? Fit.WHOLE : Fit.NONE;
   const end = x.questionEnd;
-  if (length < end) return false;
-  for (let i = end - 4; i < end; i++) if (wire[i] !== message[i]) return false;
-  return equalFolded(wire, HEADER_BYTES, message, HEADER_BYTES, end - 4 - HEADER_BYTES);
+  if (length < end) return Fit.NONE;
+  const nameEnd = end - 4;
+  for (let i = nameEnd; i < end; i++) if (wire[i] !== message[i]) return Fit.NONE;
+  const same = x.caseBits === 0 ? HEADER_BYTES : unmixCase(x, wire);
+  if (same === nameEnd) return Fit.WHOLE;
+  if (!equalFolded(wire, same, message, same, nameEnd - same)) return Fit.NONE;
+  return x.caseBits === 0 ? Fit.WHOLE : Fit.MISCASED;
 }
 
 /** Header with FORMERR or NOTIMP and no records at all. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { IdTable, IN_FLIGHT_LIMIT } from './id-table.js';
-import { random16, randomBelow } from './random.js';
+import { random16, random32, randomBelow } from './random.js';
 
 test('random: ids spread over all 16 bits', () => {
   const buckets = new Uint32Array(64);
@@ -10,6 +10,17 @@ test('random: ids spread over all 16 bits', () => {
     buckets[bucket] = (buckets[bucket] as number) + 1;
   }
   for (const count of buckets) assert.ok(count > 700 && count < 1300, String(count));
+});
+
+test('random: every one of 32 bits is set half of the time', () => {
+  const counts = new Uint32Array(32);
+  for (let i = 0; i < 4000; i++) {
+    const bits = random32();
+    for (let bit = 0; bit < 32; bit++) {
+      counts[bit] = (counts[bit] as number) + ((bits >>> bit) & 1);
+    }
+  }
+  for (const count of counts) assert.ok(count > 1750 && count < 2250, String(count));
 });
 
 test('random: numbers below a limit are equally likely', () => {

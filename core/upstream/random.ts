@@ -16,6 +16,11 @@ export function random16(): number {
   return pool[used++] as number;
 }
 
+/** 32 cryptographically random bits, as a signed number. */
+export function random32(): number {
+  return (random16() << 16) | random16();
+}
+
 /** A cryptographically random number in 0..limit - 1, each equally likely; `limit` is 1..65536. */
 export function randomBelow(limit: number): number {
   // Numbers past the last whole multiple of `limit` would favour the low ones: drawn again.

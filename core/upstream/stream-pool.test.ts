@@ -210,7 +210,7 @@ test(
     const r = streamRig(t, server.port);
     const x = r.send('first.example.org');
     const other = r.ask('second.example.org');
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    while (server.arrivals.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
     r.clock.advance(2000);
     r.pool.cancel(x, true);
     r.owner.pool.give(x);

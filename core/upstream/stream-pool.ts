@@ -9,7 +9,7 @@ import { ConnectionPool, type ConnectionPoolOptions } from './connection-pool.js
 import { type Exchange, type ExchangePool, Failure } from './exchange.js';
 import { keepaliveMs } from './hop-options.js';
 import { IdTable } from './id-table.js';
-import { isReplyTo } from './message.js';
+import { Fit, fitOf } from './message.js';
 import { StreamConnection } from './stream-connection.js';
 import { openStream, type TlsMemory } from './stream-socket.js';
 import type { StreamTls } from './tls.js';
@@ -34,11 +34,17 @@ export class StreamPool extends ConnectionPool<StreamConnection> {
   readonly #ids = new IdTable();
   readonly #dirty: StreamConnection[] = [];
   readonly #memory: TlsMemory = { session: undefined };
+  readonly #unhook: () => void;
 
   constructor(options: StreamPoolOptions) {
     super(options);
     this.#options = options;
-    options.sockets.onFlush(this.#flush);
+    this.#unhook = options.sockets.onFlush(this.#flush);
+  }
+
+  override close(): void {
+    this.#unhook();
+    super.close();
   }
 
   /** Messages under way. */
@@ -98,7 +104,9 @@ export class StreamPool extends ConnectionPool<StreamConnection> {
       counters.unexpected.inc();
       return;
     }
-    const isReply = isReplyTo(x, wire, wire.length);
+    const fit = fitOf(x, wire, wire.length);
+    const isReply = fit !== Fit.NONE;
+    x.isMiscased = fit === Fit.MISCASED;
     if (isReply) connection.answers++;
     else counters.mismatched.inc();
     if (connection.takesKeepalive(id)) this.#keepFor(connection, keepaliveMs(wire));

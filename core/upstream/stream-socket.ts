@@ -1,6 +1,7 @@
 // Opens TCP and TLS connections to an upstream.
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { addressForNode } from '../system/address.js';
 import type { Endpoint } from '../system/sockets.js';
 import { pinFault, type StreamTls, secureOptions } from './tls.js';
 
@@ -29,9 +30,9 @@ export function openStream(
   onOpen: () => void,
 ): Socket {
   const to = {
-    host: remote.address,
+    host: addressForNode(remote.address),
     port: remote.port,
-    ...(local !== undefined && { localAddress: local }),
+    ...(local !== undefined && { localAddress: addressForNode(local) }),
   };
   return secure === undefined
     ? connectTcp({ ...to, noDelay: true }, onOpen)

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { FakeClock } from '../testing/clock.js';
-import { TIMER_LIMIT, TimerWheel } from './timer-wheel.js';
+import { FakeMetrics } from '../testing/services.js';
+import { TIMER_LIMIT, type TimerLimits, TimerWheel } from './timer-wheel.js';
 
 interface Rig {
   readonly clock: FakeClock;
@@ -11,10 +12,10 @@ interface Rig {
   readonly note: (arg: number) => void;
 }
 
-function rig(startMs = 1_000_000): Rig {
+function rig(startMs = 1_000_000, limits?: TimerLimits): Rig {
   const clock = new FakeClock();
   clock.nowMs = startMs;
-  const wheel = new TimerWheel(clock, false);
+  const wheel = new TimerWheel(clock, false, limits);
   clock.onAdvance((nowMs) => wheel.advance(nowMs));
   const fired: number[] = [];
   return { clock, wheel, fired, note: (arg) => fired.push(arg) };
@@ -123,9 +124,15 @@ test('timer wheel: agrees with a list of timers over random starts, cancels and 
 });
 
 test('timer wheel: beyond its limit nothing is started, and it recovers', () => {
-  const { clock, wheel, fired, note } = rig();
+  const metrics = new FakeMetrics();
+  const limits = { slots: metrics.gauge('slots', ''), refused: metrics.counter('refused', '') };
+  const { clock, wheel, fired, note } = rig(0, limits);
+  const first = metrics.value('slots');
+  assert.ok(first > 0 && first < TIMER_LIMIT);
   for (let i = 0; i < TIMER_LIMIT; i++) assert.notEqual(wheel.start(100, note, i), 0);
+  assert.deepEqual([metrics.value('slots'), metrics.value('refused')], [TIMER_LIMIT, 0]);
   assert.equal(wheel.start(100, note, -1), 0);
+  assert.equal(metrics.value('refused'), 1);
   clock.advance(110);
   assert.equal(fired.length, TIMER_LIMIT);
   assert.notEqual(wheel.start(100, note, -2), 0);

@@ -5,7 +5,7 @@
 // front: so a callback may start and cancel whatever it likes, and a timer that is not due in this turn costs one comparison.
 //
 // Precision: a timer fires in the first tick (10 ms) at or after its time, never before. Between fires nothing wakes the thread up.
-import type { Clock, Timers } from '../chain/services.js';
+import type { Clock, Counter, Gauge, Timers } from '../chain/services.js';
 
 /** Length of a tick: the precision promised. */
 const TICK_MS = 10;
@@ -34,11 +34,18 @@ const FREE = -1;
 
 type Fire = (arg: number) => void;
 
+/** What a wheel shows of its limit: the timers it has room for, and those not started for want of room. */
+export interface TimerLimits {
+  readonly slots: Gauge;
+  readonly refused: Counter;
+}
+
 const noFire: Fire = () => undefined;
 
 export class TimerWheel implements Timers {
   readonly #clock: Clock;
   readonly #isDriven: boolean;
+  readonly #limits: TimerLimits | undefined;
   readonly #heads = new Int32Array(BUCKETS + 1).fill(FREE);
   readonly #tails = new Int32Array(BUCKETS + 1).fill(FREE);
   #next = new Int32Array(INITIAL_TIMERS);
@@ -60,9 +67,11 @@ export class TimerWheel implements Timers {
   #isTurning = false;
 
   /** With `isDriven` false nothing fires but from `advance`: for tests. */
-  constructor(clock: Clock, isDriven = true) {
+  constructor(clock: Clock, isDriven = true, limits?: TimerLimits) {
     this.#clock = clock;
     this.#isDriven = isDriven;
+    this.#limits = limits;
+    limits?.slots.set(INITIAL_TIMERS);
     this.#tick = Math.floor(clock.nowMs / TICK_MS);
     this.#freeFrom(0);
   }
@@ -223,8 +232,12 @@ export class TimerWheel implements Timers {
 
   #grow(): boolean {
     const from = this.#capacity;
-    if (from === TIMER_LIMIT) return false;
+    if (from === TIMER_LIMIT) {
+      this.#limits?.refused.inc();
+      return false;
+    }
     this.#capacity = from * 2;
+    this.#limits?.slots.set(this.#capacity);
     this.#next = grown(this.#next, new Int32Array(this.#capacity));
     this.#prev = grown(this.#prev, new Int32Array(this.#capacity));
     this.#bucket = grown(this.#bucket, new Int32Array(this.#capacity).fill(FREE));

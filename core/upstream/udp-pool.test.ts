@@ -8,6 +8,7 @@ import { FakeClock, FakeTimers } from '../testing/clock.js';
 import { type Outcome, TestOwner } from '../testing/exchanges.js';
 import { FakeMetrics } from '../testing/services.js';
 import { Failure } from './exchange.js';
+import { GUESS_LIMIT } from './pool-socket.js';
 import { createReceiveBatch, UdpPool } from './udp-pool.js';
 
 type Answer = (query: Buffer, from: RemoteInfo, server: Socket) => void;
@@ -63,12 +64,15 @@ function poolTo(
     exchanges: owner.pool,
     receiveBatch: createReceiveBatch(layer),
     counters: {
+      open: metrics.gauge('open', ''),
       hits: metrics.counter('hits', ''),
       misses: metrics.counter('misses', ''),
       mismatched: metrics.counter('mismatched', ''),
       unexpected: metrics.counter('unexpected', ''),
+      guessed: metrics.counter('guessed', ''),
     },
     onError: (error) => errors.push(error.message),
+    onForgery: () => errors.push('forgery'),
   });
   layer.start();
   t.after(async () => {
@@ -133,6 +137,67 @@ for (const force of LAYERS) {
     assert.equal(r.metrics.value('unexpected'), 2);
   });
 
+  test(name('a question that is sent in mixed case has to come back so'), LIMIT, async (t) => {
+    let isFolding = true;
+    const r = await rig(t, force, (query, from, server) => {
+      const reply = replyTo(query, (m) => {
+        if (isFolding) m.write(m.toString('latin1', 12, 29).toLowerCase(), 12, 'latin1');
+      });
+      server.send(reply, from.port, from.address);
+    });
+    const ask = (): Promise<Outcome> => {
+      const x = r.owner.make('wWw.example.org');
+      x.caseBits = 0x2aaa_aaaa;
+      assert.equal(r.pool.send(x), Failure.NONE);
+      return r.owner.outcome(x);
+    };
+    assert.equal(await ask(), Failure.CASE);
+    assert.equal(r.pool.inFlight, 0);
+    assert.equal(r.metrics.value('mismatched'), 1);
+    isFolding = false;
+    const outcome = await ask();
+    assert.ok(outcome instanceof Buffer);
+    assert.equal(outcome.toString('latin1', 13, 16), 'wWw');
+    // The one who takes the failure decides what it means.
+    assert.equal(r.metrics.value('guessed'), 0);
+  });
+
+  test(name('guesses are told from late and repeated replies'), LIMIT, async (t) => {
+    const r = await rig(t, force, (query, from, server) => {
+      const send = (reply: Buffer): void => server.send(reply, from.port, from.address);
+      for (let i = 1; i < GUESS_LIMIT; i++) {
+        send(replyTo(query, (m) => m.writeUInt16BE(m.readUInt16BE(0) ^ i)));
+      }
+      for (let i = 0; i < 2 * GUESS_LIMIT; i++) send(replyTo(query));
+    });
+    assert.ok((await r.ask('www.example.org')) instanceof Buffer);
+    const late = 2 * GUESS_LIMIT - 1;
+    await waitFor(() => r.metrics.value('unexpected') === late + GUESS_LIMIT - 1);
+    assert.equal(r.metrics.value('guessed'), GUESS_LIMIT - 1);
+    assert.deepEqual(r.errors, []);
+  });
+
+  test(
+    name('a socket that is flooded is given up, with all that waits on it'),
+    LIMIT,
+    async (t) => {
+      let isFlooding = true;
+      const r = await rig(t, force, (query, from, server) => {
+        const send = (reply: Buffer): void => server.send(reply, from.port, from.address);
+        for (let i = 1; isFlooding && i <= GUESS_LIMIT; i++) {
+          send(replyTo(query, (m) => m.writeUInt16BE(m.readUInt16BE(0) ^ i)));
+        }
+        send(replyTo(query));
+      });
+      for (let i = 0; i < 3; i++) assert.equal(await r.ask('www.example.org'), Failure.FORGERY);
+      assert.deepEqual(r.errors, ['forgery', 'forgery', 'forgery']);
+      assert.equal(new Set(r.ports).size, 3);
+      assert.equal(r.pool.inFlight, 0);
+      isFlooding = false;
+      assert.ok((await r.ask('www.example.org')) instanceof Buffer);
+    },
+  );
+
   test(name('what comes from elsewhere is not heard'), LIMIT, async (t) => {
     const elsewhere = createSocket('udp4');
     t.after(() => elsewhere.close());
@@ -150,10 +215,12 @@ for (const force of LAYERS) {
 
   test(name('a reply on another socket than the query left from is dropped'), LIMIT, async (t) => {
     const seen: { query: Buffer; from: RemoteInfo }[] = [];
+    let isDone = false;
     const r = await rig(t, force, (query, from, server) => {
       seen.push({ query, from });
       const first = seen[0];
-      if (first === undefined || first.from.port === from.port) return;
+      if (first === undefined || first.from.port === from.port || isDone) return;
+      isDone = true;
       // The first query's reply to the second one's socket, then both as they should be.
       server.send(
         replyTo(first.query, (m) => m.writeUInt8(3, 3)),
@@ -225,6 +292,10 @@ for (const force of LAYERS) {
     r.clock.advance(10_000);
     for (let i = 0; i < 20; i++) await r.ask(`m${i}.example.org`);
     for (const port of r.ports) assert.ok(!young.has(port));
+    // Those that were replaced are closed.
+    assert.ok(r.metrics.value('open') <= 8);
+    r.pool.close();
+    assert.equal(r.metrics.value('open'), 0);
   });
 
   test(name('a socket that is replaced still takes the replies it waits for'), LIMIT, async (t) => {

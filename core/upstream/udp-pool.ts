@@ -3,19 +3,21 @@
 // The messages of one round of the socket layer go out of one socket, drawn at random, so that one sendmmsg takes them all; the next round
 // draws again. A socket is replaced after SOCKET_AGE_MS or SOCKET_USES messages, so that a port that was found out is worth little (RFC 5452
 // section 9.2). A replaced socket stays open until the last reply it waits for has come or timed out. The kernel drops what does not come
-// from the upstream's address and port; what comes from there must have the id of a message sent from this very socket, and its question.
-import type { Clock, Counter, Timers } from '../chain/services.js';
-import type { Batch, Endpoint, SocketLayer, UdpSocket } from '../system/sockets.js';
+// from the upstream's address and port; what comes from there must have the id of a message sent from this very socket, and its question in the
+// case it was sent in. What fits nothing that ever left from the socket counts as a guess; after GUESS_LIMIT of them the socket is given up,
+// and nothing that comes over UDP is believed any more for the messages that were under way on it.
+import type { Clock, Counter, Gauge, Timers } from '../chain/services.js';
+import type { Batch, Endpoint, SocketLayer } from '../system/sockets.js';
 import {
   type Carrier,
   type Exchange,
   type ExchangePool,
   Failure,
-  Link,
   MESSAGE_BYTES,
 } from './exchange.js';
 import { IdTable } from './id-table.js';
-import { isReplyTo, stampMessage } from './message.js';
+import { Fit, fitOf, stampMessage } from './message.js';
+import { GUESS_LIMIT, PoolSocket } from './pool-socket.js';
 import { randomBelow } from './random.js';
 
 /** Sockets messages are drawn among. */
@@ -47,6 +49,8 @@ export function createReceiveBatch(sockets: SocketLayer): Batch {
 
 /** What a carrier counts. */
 export interface CarrierCounters {
+  /** Sockets or connections open, or being opened. */
+  readonly open: Gauge;
   /** Messages sent on a socket or connection that was open already, and on one opened for it. */
   readonly hits: Counter;
   readonly misses: Counter;
@@ -54,6 +58,11 @@ export interface CarrierCounters {
   readonly mismatched: Counter;
   /** Messages that nobody waits for: late, repeated or guessed. */
   readonly unexpected: Counter;
+}
+
+export interface UdpCounters extends CarrierCounters {
+  /** Messages among `mismatched` and `unexpected` that are neither late nor repeated replies. */
+  readonly guessed: Counter;
 }
 
 export interface UdpPoolOptions {
@@ -65,17 +74,11 @@ export interface UdpPoolOptions {
   readonly clock: Clock;
   readonly exchanges: ExchangePool;
   readonly receiveBatch: Batch;
-  readonly counters: CarrierCounters;
+  readonly counters: UdpCounters;
   /** Told why a socket could not be opened. */
   readonly onError: (error: Error) => void;
-}
-
-class PoolSocket extends Link {
-  socket: UdpSocket | undefined;
-  uses = 0;
-  openedMs = 0;
-  isRetired = false;
-  isClosed = false;
+  /** Told that a socket is given up because of guesses. */
+  readonly onForgery: () => void;
 }
 
 export class UdpPool implements Carrier {
@@ -92,6 +95,7 @@ export class UdpPool implements Carrier {
   #current: PoolSocket | undefined;
   /** Ids the kernel did not take; told to their owners between rounds, never inside a `send`. */
   readonly #failedIds: number[] = [];
+  readonly #unhook: () => void;
   #ageTimer = 0;
   /** Why the last socket could not be opened. */
   #refusal: Failure = Failure.NETWORK;
@@ -100,7 +104,7 @@ export class UdpPool implements Carrier {
   constructor(options: UdpPoolOptions) {
     this.#options = options;
     this.#queue = options.sockets.createBatch(SEND_SLOTS, MESSAGE_BYTES);
-    options.sockets.onFlush(this.#flush);
+    this.#unhook = options.sockets.onFlush(this.#flush);
   }
 
   /** Messages under way. */
@@ -116,8 +120,9 @@ export class UdpPool implements Carrier {
     if (id < 0) return Failure.LIMIT;
     this.#current = link;
     const counters = this.#options.counters;
-    if (link.uses++ === 0) counters.misses.inc();
+    if (link.uses === 0) counters.misses.inc();
     else counters.hits.inc();
+    link.use(id);
     x.id = id;
     x.carrier = this;
     link.add(x);
@@ -139,6 +144,7 @@ export class UdpPool implements Carrier {
 
   close(): void {
     this.#isClosed = true;
+    this.#unhook();
     this.#options.timers.cancel(this.#ageTimer);
     this.#queued = 0;
     this.#current = undefined;
@@ -173,6 +179,7 @@ export class UdpPool implements Carrier {
       return undefined;
     }
     link.openedMs = clock.nowMs;
+    this.#options.counters.open.inc();
     if (this.#ageTimer === 0) this.#ageTimer = timers.start(SOCKET_AGE_MS, this.#retireOld, 0);
     return link;
   }
@@ -210,6 +217,7 @@ export class UdpPool implements Carrier {
   #closeSocket(link: PoolSocket): void {
     if (link.isClosed) return;
     link.isClosed = true;
+    this.#options.counters.open.inc(-1);
     this.#retired.delete(link);
     link.socket?.close();
   }
@@ -254,16 +262,25 @@ export class UdpPool implements Carrier {
   }
 
   #take(link: PoolSocket, wire: Uint8Array, received: number): void {
+    const { mismatched, unexpected } = this.#options.counters;
     const isOversize = received < 0;
     const length = isOversize ? wire.length : received;
-    const x =
-      length < 2 ? undefined : this.#waiting(((wire[0] as number) << 8) | (wire[1] as number));
-    if (x === undefined) {
-      this.#options.counters.unexpected.inc();
+    const id = length < 2 ? -1 : ((wire[0] as number) << 8) | (wire[1] as number);
+    const x = id < 0 ? undefined : this.#waiting(id);
+    if (x === undefined || x.link !== link) {
+      (x === undefined ? unexpected : mismatched).inc();
+      if (id < 0 || !link.hasUsed(id)) this.#onGuess(link);
       return;
     }
-    if (x.link !== link || !isReplyTo(x, wire, length)) {
-      this.#options.counters.mismatched.inc();
+    const fit = fitOf(x, wire, length);
+    if (fit !== Fit.WHOLE) {
+      mismatched.inc();
+      if (fit === Fit.NONE) {
+        this.#onGuess(link);
+        return;
+      }
+      this.cancel(x);
+      x.owner?.onFailure(x, Failure.CASE);
       return;
     }
     // What did not fit the slot is as good as truncated.
@@ -272,14 +289,28 @@ export class UdpPool implements Carrier {
     x.owner?.onAnswer(x, wire, length);
   }
 
+  #onGuess(link: PoolSocket): void {
+    this.#options.counters.guessed.inc();
+    if (++link.guesses !== GUESS_LIMIT) return;
+    this.#options.onForgery();
+    this.#discard(link);
+    const waiting: Exchange[] = [];
+    this.#takeBack(link, waiting);
+    for (const x of waiting) x.owner?.onFailure(x, Failure.FORGERY);
+  }
+
   /** An ICMP error, most often a closed port: whatever is under way to this upstream will fare no better. */
   #onSocketError(link: PoolSocket): void {
-    const place = this.#slots.indexOf(link);
-    if (place >= 0) {
-      this.#slots[place] = undefined;
-      this.#retire(link);
-    }
+    this.#discard(link);
     this.#failAll();
+  }
+
+  /** Takes a socket out of its place, if it still has one. */
+  #discard(link: PoolSocket): void {
+    const place = this.#slots.indexOf(link);
+    if (place < 0) return;
+    this.#slots[place] = undefined;
+    this.#retire(link);
   }
 
   #failAll(): void {

@@ -15,6 +15,12 @@ const www = parseName('www.example.org.');
 const ns = parseName('ns.example.org.');
 const address = parseAddress('192.0.2.1');
 
+/** Data of a TXT record. */
+const NO_TEXT = Uint8Array.of(0);
+const POINTER_BYTES = 2;
+/** Type, class, TTL and length of a record. */
+const FIXED_BYTES = 10;
+
 /** A builder behind a question for www.example.org, and its buffer. */
 function started(size = 512, qname = 'www.example.org.'): { b: MessageBuilder; out: Uint8Array } {
   const out = new Uint8Array(size).fill(255);
@@ -169,24 +175,35 @@ test('builder: rdata over 65535 bytes does not fit', () => {
   assert.equal(b.addRecord(ANSWER, www, RRType.TXT, 1, 1, new Uint8Array(65_536)), false);
 });
 
-for (const { limit, size } of [
-  { limit: 'the reach of pointers', size: 160 },
-  { limit: 'the table', size: 20 },
+for (const { limit, size, labels } of [
+  { limit: 'the reach of pointers', size: 160, labels: 1 },
+  { limit: 'the table', size: 1, labels: 15 },
 ]) {
   test(`builder: names past ${limit} are written whole`, () => {
     const { b, out } = started(65_535);
-    const owners = Array.from({ length: 300 }, (_, i) => parseName(`a${i}.n${i}.`));
+    const names = Array.from({ length: 300 }, (_, i) => `${'a.'.repeat(labels)}n${i}`);
+    const owners = names.map((name) => parseName(`${name}.`));
     for (const rdata of [new Uint8Array(size), new Uint8Array(1)]) {
       for (const owner of owners) assert.ok(b.addRecord(ANSWER, owner, RRType.TXT, 1, 1, rdata));
     }
     const answers = decoded(b, out).answers ?? [];
-    const want = owners.map((_, i) => `a${i}.n${i}`);
     assert.deepEqual(
       answers.map((rr) => rr.name),
-      [...want, ...want],
+      [...names, ...names],
     );
   });
 }
+
+test('builder: a name is pointed to however many are before it, as far as a pointer reaches', () => {
+  const { b, out } = started(65_535);
+  const owners = Array.from({ length: 800 }, (_, i) => parseName(`name${i}.`));
+  for (const owner of owners) assert.ok(b.addRecord(ANSWER, owner, RRType.TXT, 1, 1, NO_TEXT));
+  const before = b.length;
+  assert.ok(before < 0x4000);
+  for (const owner of owners) assert.ok(b.addRecord(ANSWER, owner, RRType.TXT, 1, 1, NO_TEXT));
+  assert.equal(b.length - before, owners.length * (POINTER_BYTES + FIXED_BYTES + NO_TEXT.length));
+  assert.equal(decoded(b, out).answers?.length, 2 * owners.length);
+});
 
 const faults = [
   { name: 'an owner without end', owner: Uint8Array.of(1, 97) },

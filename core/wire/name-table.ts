@@ -1,9 +1,12 @@
 // Which names a message being written holds already, so that others can point to them (RFC 1035 4.1.4).
 import { equalNames, FOLD, MAX_LABEL_BYTES, MAX_NAME_BYTES, NameError } from './name.js';
 
-/** Places of the hash table, a power of two; it is kept at most three quarters full. Names past that are only not pointed to. */
-const TABLE_SIZE = 512;
-const MAX_ENTRIES = 384;
+/**
+ * Places of the hash table, a power of two; it is kept at most three quarters full. Names past that are only not pointed to: 16 KB, as far as a pointer
+ * reaches, have no more than these unless their labels are single letters.
+ */
+const TABLE_SIZE = 4096;
+const MAX_ENTRIES = 3072;
 
 /** The highest offset a pointer can name: 14 bits. */
 const MAX_POINTER = 0x3fff;
@@ -34,8 +37,7 @@ export class NameTable {
   }
 
   clear(): void {
-    this.#places.fill(0);
-    this.#count = 0;
+    this.forget(0);
   }
 
   /** Takes the uncompressed name at `at`, which must end before `end`, and returns its number of labels. Throws NameError. */

@@ -13,6 +13,7 @@ import { Kind } from './classify.js';
 import {
   HEADER_BYTES,
   HEADER_WORDS,
+  idOctet,
   MAX_EDE_TEXT_BYTES,
   META_COUNT,
   Meta,
@@ -39,6 +40,8 @@ export class EntryBuilder {
   bodyWords = 0;
   /** Seconds: the least TTL of the reply. */
   ttl = 0;
+  /** The number of the upstreams that the reply came from. */
+  origin = 0;
   /** A TTL was not within the limits. */
   hasChanged = false;
   readonly #scratch = new Scratch();
@@ -80,7 +83,7 @@ export class EntryBuilder {
 
   #putReach(reach: Reach, scope: number): void {
     const { bytes, words } = this.#scratch;
-    bytes[0] = reach;
+    bytes[0] = idOctet(reach, this.origin);
     bytes[1] = scope;
     this.meta[Meta.HEAD] = words[0] as number;
   }
@@ -90,7 +93,7 @@ export class EntryBuilder {
     const { bytes, words } = this.#scratch;
     const additionals = layout.additionals - (layout.optOffset === 0 ? 0 : 1);
     for (let i = 0; i < HEADER_BYTES - 2; i++) bytes[i] = wire[i] as number;
-    bytes[0] = 0;
+    bytes[0] = idOctet(Reach.NO_NETWORK, this.origin);
     bytes[1] = 0;
     bytes[2] = QR;
     bytes[3] = (wire[3] as number) & KEPT_FLAGS;

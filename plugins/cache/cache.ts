@@ -13,17 +13,19 @@ import {
   ZoneSet,
 } from '../../core/plugin.js';
 import { Outage } from '../negative/outage.js';
+import { Use } from '../prefetch/name-table.js';
 import { freshReply, staleReply } from './answer.js';
 import { classify, Kind } from './classify.js';
 import { type CacheCounts, countHit, countsOf, type ServerCounts } from './counts.js';
-import { Reach, reachOf, scopeOf } from './entry.js';
+import { Finder } from './finder.js';
 import { Keeper } from './keeper.js';
-import { CacheKey, isForNetwork } from './key.js';
+import { CacheKey } from './key.js';
 import { MissGate } from './miss-gate.js';
-import { Networks, NO_MORE } from './networks.js';
+import { Networks } from './networks.js';
 import type { CacheMemory, CacheOptions } from './options.js';
+import { Prefetcher, type PrefetchHost, useOf } from './prefetcher.js';
 import { Refresher, type RefreshOwner } from './refresher.js';
-import { Freshness, Region } from './region.js';
+import { Region } from './region.js';
 import { StalePause } from './stale-pause.js';
 import { TICKS_PER_SECOND, tickOf, ticksOfMs } from './ticks.js';
 import { WholeNames } from './whole-names.js';
@@ -34,7 +36,7 @@ const ATTEMPTS = 4;
 /** A refresh is taken for lost after this time: somewhat longer than *forward* takes at most. */
 const REFRESH_LIMIT_MS = 10_000;
 
-export class CacheHandler implements Handler, RefreshOwner {
+export class CacheHandler implements Handler, RefreshOwner, PrefetchHost {
   readonly #options: CacheOptions;
   readonly #clock: Clock;
   readonly #wallMs: () => number;
@@ -42,21 +44,20 @@ export class CacheHandler implements Handler, RefreshOwner {
   readonly #key: CacheKey;
   readonly #success: Region;
   readonly #denial: Region;
-  readonly #networks: Networks;
+  /** Also for refreshes on a timer. */
+  readonly finder: Finder;
   readonly #counts: CacheCounts;
   readonly #names: WholeNames;
   readonly #gate: MissGate;
   readonly #outage: Outage;
   readonly #keeper: Keeper;
   readonly #refresher: Refresher;
+  readonly #prefetcher: Prefetcher | undefined;
   readonly #refreshTicks = ticksOfMs(REFRESH_LIMIT_MS);
   readonly #pause: StalePause;
-  readonly #staleTicks: number;
-  readonly #noStale: ZoneSet;
   readonly #maxPauseTicks: number;
-  /** What `#choose` found out about the entry it chose: it is past its time; it need not be refreshed, upstream was asked a moment ago. */
-  #isStale = false;
-  #isSettled = false;
+  /** The query that is being settled with what there is, although upstream has not answered. */
+  #settled: Query | undefined;
 
   /** `wallMs` is the time of day, for signatures. */
   constructor(
@@ -79,21 +80,44 @@ export class CacheHandler implements Handler, RefreshOwner {
     this.#names = new WholeNames(this.#success, this.#denial, this.#key, options.cut, block);
     this.#outage = new Outage(memory.outageCells);
     this.#gate = new MissGate(options, memory, this.#names, this.#success, this.#counts, services);
-    this.#networks = new Networks(this.#success, this.#denial, this.#key, memory, options.networks);
+    const networks = new Networks(this.#success, this.#denial, this.#key, memory, options.networks);
+    this.finder = new Finder(this.#success, this.#denial, this.#key, this.#names, networks, stale);
     this.#keeper = new Keeper(
       this.#success,
       this.#denial,
       options,
       this.#key,
       this.#names,
-      this.#networks,
+      networks,
       this.#counts,
     );
     this.#refresher = new Refresher(this, services);
+    if (options.popular !== undefined && memory.prefetch !== undefined) {
+      this.#prefetcher = new Prefetcher(
+        this,
+        options.popular,
+        memory.prefetch,
+        this.#key.another(),
+        options.zones,
+        this.#refreshTicks,
+        services,
+        wallMs,
+      );
+    }
     this.#pause = new StalePause(stale);
-    this.#staleTicks = staleTicks;
-    this.#noStale = new ZoneSet(stale?.except ?? []);
     this.#maxPauseTicks = ticksOfMs(prefetch?.maxPauseMs ?? 0);
+  }
+
+  onLink(next: Next): void {
+    this.#prefetcher?.link(next);
+  }
+
+  onStart(): void {
+    this.#prefetcher?.start();
+  }
+
+  onStop(): void {
+    this.#prefetcher?.stop();
   }
 
   serve(q: Query, next: Next): Answer {
@@ -101,11 +125,11 @@ export class CacheHandler implements Handler, RefreshOwner {
     const counts = this.#counts.servers[q.server] as ServerCounts;
     counts.requests.inc();
     const now = tickOf(this.#clock.nowMs);
-    this.#begin(q);
+    this.finder.begin(q);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const region = this.#seek(q, now);
+      const region = this.finder.seek(q, now);
       if (region === null || (region === this.#denial && this.#isBygone(region, now))) break;
-      if (this.#isStale) {
+      if (this.finder.isStale) {
         const answer = this.#serveStale(q, next, region, now);
         if (answer !== null) return answer;
         continue;
@@ -123,94 +147,54 @@ export class CacheHandler implements Handler, RefreshOwner {
   /** A refresh in the background has its reply; nobody waits for it. */
   onRefreshed(q: Query, reply: Reply | null): void {
     const now = tickOf(this.#clock.nowMs);
-    this.#begin(q);
+    const prefetcher = this.#prefetcher;
+    prefetcher?.note(reply, q, true, now);
     const kind = reply === null ? Kind.UNUSABLE : this.#kindOf(reply, q);
     if (reply !== null && isRefreshed(kind)) {
-      this.#keeper.keep(reply, q, kind, now);
+      const use = prefetcher === undefined ? Use.UNKNOWN : useOf(this.finder.find(q, now), now);
+      this.finder.begin(q);
+      this.#keep(reply, q, kind, use, now);
       if (kind !== Kind.PASSING) return;
     }
-    const region = this.#seek(q, now);
-    region?.reader.postpone((now + this.#pause.inBackground(region)) | 0);
+    const region = this.finder.find(q, now);
+    const until = (now + this.#pause.inBackground(region)) | 0;
+    region?.reader.postpone(until);
+    this.finder.begin(q);
+    prefetcher?.failed(q, this.#key, until);
+  }
+
+  /** Asks `q` in the background. */
+  ask(q: Query, next: Next): boolean {
+    if (!this.#refresher.start(q, next)) return false;
+    (this.#counts.servers[q.server] as ServerCounts).prefetches.inc();
+    return true;
+  }
+
+  /** A client waits no longer for a refresh. What there is need not be stale any more; it may be gone, then the client waits on. */
+  onTimeout(q: Query): boolean {
+    const now = tickOf(this.#clock.nowMs);
+    this.finder.begin(q);
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const region = this.finder.seek(q, now);
+      if (region === null) return false;
+      const reply = this.#replyFound(q, region);
+      if (reply === null) continue;
+      this.#settled = q;
+      q.settle(reply);
+      this.#settled = undefined;
+      return true;
+    }
+    return false;
   }
 
   /** Nobody waits any more for a refresh that is still under way: others are not to begin another. */
   onLate(q: Query): void {
     const now = tickOf(this.#clock.nowMs);
-    this.#begin(q);
-    const region = this.#seek(q, now);
-    if (region !== null && this.#isStale) {
+    this.finder.begin(q);
+    const region = this.finder.seek(q, now);
+    if (region !== null && this.finder.isStale) {
       region.reader.postpone((now + this.#refreshTicks) | 0);
     }
-  }
-
-  /** Makes look-ups those of `q`. */
-  #begin(q: Query): void {
-    this.#key.set(q);
-    if (this.#noStale.size === 0) return;
-    const ticks = this.#noStale.covers(q) ? 0 : this.#staleTicks;
-    this.#success.staleTicks = ticks;
-    this.#denial.staleTicks = ticks;
-  }
-
-  /** The half that has what to answer `q` with, null for none. */
-  #seek(q: Query, now: number): Region | null {
-    return q.ecsFamily === EcsFamily.NONE ? this.#choose(now) : this.#seekNetwork(q, now);
-  }
-
-  /** The same for a query that asks for a network: the longest with a fresh answer, what is for all, the longest with a failure or a stale answer. */
-  #seekNetwork(q: Query, now: number): Region | null {
-    const networks = this.#networks;
-    let other = NO_MORE;
-    networks.load(q);
-    for (let at = networks.first(); at !== NO_MORE; at = networks.after(at)) {
-      this.#key.setNetwork(q, at);
-      const region = this.#choose(now);
-      if (region === null) continue;
-      if (!this.#isStale && region.kind !== Kind.FAILURE) return withScope(q, region);
-      if (other === NO_MORE) other = at;
-    }
-    this.#key.set(q);
-    let region = this.#choose(now);
-    if (region !== null && reachOf(region.head0) !== Reach.ALL) region = null;
-    if (other !== NO_MORE && (region === null || this.#isStale)) {
-      this.#key.setNetwork(q, other);
-      region = this.#choose(now);
-    }
-    return withScope(q, region);
-  }
-
-  /**
-   * The half that has what to answer with under the key, null for none. Answers come first: a denial that is younger has removed them. What stays beside them
-   * is a failure, or under `prefer_positive` a denial, and a stale answer is better than either.
-   */
-  #choose(now: number): Region | null {
-    const success = this.#success;
-    const denial = this.#denial;
-    this.#isSettled = false;
-    const positive = success.look(this.#key, now);
-    this.#isStale = positive === Freshness.STALE;
-    if (positive === Freshness.FRESH) return success;
-    let negative = denial.look(this.#key, now);
-    if (negative !== Freshness.FRESH && !isForNetwork(this.#key.b)) {
-      const ofName = this.#names.look(this.#key, now);
-      // What is of the type alone counts when the name has nothing newer.
-      negative =
-        ofName === Freshness.FRESH || negative === Freshness.ABSENT
-          ? ofName
-          : denial.look(this.#key, now);
-    }
-    if (positive === Freshness.STALE) {
-      this.#isSettled = negative === Freshness.FRESH;
-      if (negative !== Freshness.FRESH || this.#isBetterStale()) return success;
-    }
-    this.#isStale = negative === Freshness.STALE;
-    return negative === Freshness.ABSENT ? null : denial;
-  }
-
-  /** Whether the stale answer found is better than the fresh denial found. */
-  #isBetterStale(): boolean {
-    if (this.#denial.kind === Kind.FAILURE) return true;
-    return this.#options.stale?.prefersPositive === true && this.#success.kind === Kind.ANSWER;
   }
 
   /** Counts a use of the entry found, and refreshes it when it is popular and near its end. */
@@ -220,34 +204,47 @@ export class CacheHandler implements Handler, RefreshOwner {
     const seconds = region.lifetime / TICKS_PER_SECOND;
     const left = seconds - region.ageSeconds;
     if (uses < amount || left > Math.ceil((seconds * percent) / 100)) return;
-    this.#refresh(region, q, next, now);
+    this.#refresh(region, q, next, now, this.#prefetcher);
   }
 
-  /** Refreshes the entry found behind the client's back, unless somebody does or did so in vain a moment ago. */
-  #refresh(region: Region, q: Query, next: Next, now: number): void {
+  /** Refreshes the entry found behind the client's back, unless somebody does or did so in vain a moment ago, or `prefetcher` is against it. */
+  #refresh(region: Region, q: Query, next: Next, now: number, prefetcher?: Prefetcher): void {
     const { reader } = region;
     if (!reader.claim(now, (now + this.#refreshTicks) | 0)) return;
-    // Counted first: the reply may be there at once.
-    if (this.#refresher.start(q, next)) {
-      (this.#counts.servers[q.server] as ServerCounts).prefetches.inc();
-    } else {
-      this.#counts.overRefreshes.inc();
-      reader.postpone(now);
+    if (prefetcher?.admits(region, now) === false) {
+      reader.postpone((now + TICKS_PER_SECOND) | 0);
+      return;
     }
+    const isBegun = this.ask(q, next);
+    prefetcher?.begun(region, isBegun);
+    if (isBegun) return;
+    this.#counts.overRefreshes.inc();
+    reader.postpone(now);
   }
 
   /** Answers with the stale entry found, or first asks upstream; null when the entry was changed meanwhile. */
   #serveStale(q: Query, next: Next, region: Region, now: number): Answer | null {
     const { verifies, timeoutMs } = this.#options.stale as { verifies: boolean; timeoutMs: number };
-    if (verifies && !this.#isSettled && !region.reader.isPostponed(now)) {
+    if (verifies && !this.finder.isSettled && !region.reader.isPostponed(now)) {
       if (timeoutMs === 0) return whenDone(next(q), this.#onVerified);
       const answer = this.#refresher.wait(q, next, timeoutMs);
       if (answer !== undefined) return whenDone(answer, this.#onVerified);
       this.#counts.overRefreshes.inc();
     }
-    const isSettled = this.#isSettled;
+    const isSettled = this.finder.isSettled;
     const reply = this.#staleReply(q, region);
     if (reply !== null && !verifies && !isSettled) this.#refresh(region, q, next, now);
+    return reply;
+  }
+
+  /** The reply from the entry found, fresh or stale; null when it was changed meanwhile. */
+  #replyFound(q: Query, region: Region): Reply | null {
+    if (this.finder.isStale) return this.#staleReply(q, region);
+    const reply = freshReply(region, q, this.#options.keepTtl);
+    if (reply === null) return null;
+    const counts = this.#counts.servers[q.server] as ServerCounts;
+    countHit(region === this.#success ? counts.success : counts.denial, region);
+    region.reader.touch();
     return reply;
   }
 
@@ -264,35 +261,55 @@ export class CacheHandler implements Handler, RefreshOwner {
 
   /** The reply of the rest of the chain to a miss. */
   readonly #onReply = (reply: Reply, q: Query): Answer => {
-    this.#begin(q);
+    this.finder.begin(q);
+    const now = tickOf(this.#clock.nowMs);
+    this.#prefetcher?.note(reply, q, false, now);
     const kind = this.#kindOf(reply, q);
     this.#gate.settled(reply, q, kind);
-    return this.#keeper.keep(reply, q, kind, tickOf(this.#clock.nowMs));
+    return this.#keep(reply, q, kind, Use.MISSED, now);
   };
 
   /** The reply of the rest of the chain to a query for which there is a stale entry. */
   readonly #onVerified = (reply: Reply, q: Query): Answer => {
+    if (this.#settled === q) return reply;
     const now = tickOf(this.#clock.nowMs);
+    this.#prefetcher?.note(reply, q, false, now);
     const kind = this.#kindOf(reply, q);
-    this.#begin(q);
+    this.finder.begin(q);
+    let isLost = false;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const region = this.#seek(q, now);
-      if (region === null || !this.#isStale || this.#replacesStale(region, kind)) break;
+      const region = this.finder.seek(q, now);
+      if (region === null || (!isLost && this.#isReplaced(region, kind))) break;
       // For a network it would be kept elsewhere, and the entry found be lost from sight.
-      if (isRefreshed(kind) && q.ecsFamily === EcsFamily.NONE)
-        this.#keeper.keep(reply, q, kind, now);
-      region.reader.postpone((now + this.#pause.forClient(region)) | 0);
-      const stale = this.#staleReply(q, region);
-      if (stale !== null) return stale;
-      // The copy may have gone over the reply.
-      if (reply.wire === q.out) return q.replyRcode(Rcode.SERVFAIL);
+      if (!isLost && isRefreshed(kind) && q.ecsFamily === EcsFamily.NONE) {
+        this.#keep(reply, q, kind, Use.MISSED, now);
+        // The keeper looks at other entries, and the region has found the last of them.
+        this.finder.begin(q);
+        if (this.finder.seek(q, now) !== region) break;
+      }
+      if (this.finder.isStale) region.reader.postpone((now + this.#pause.forClient(region)) | 0);
+      const found = this.#replyFound(q, region);
+      if (found !== null) return found;
+      // The entry was changed meanwhile, and the copy may have gone over the reply.
+      isLost ||= reply.wire === q.out;
     }
+    if (isLost) return q.replyRcode(Rcode.SERVFAIL);
     (this.#counts.servers[q.server] as ServerCounts).misses.inc();
-    return this.#keeper.keep(reply, q, kind, now);
+    return this.#keep(reply, q, kind, Use.MISSED, now);
   };
 
-  /** Whether a reply of this kind is given instead of the stale entry found. */
-  #replacesStale(region: Region, kind: Kind): boolean {
+  /** Keeps a reply to `q`, which the key is of. */
+  #keep(reply: Reply, q: Query, kind: Kind, use: Use, now: number): Reply {
+    const prefetcher = this.#prefetcher;
+    if (prefetcher === undefined) return this.#keeper.keep(reply, q, kind, now);
+    const kept = this.#keeper.keep(reply, q, kind, now, prefetcher.originOf(q));
+    prefetcher.learn(q, this.#key, kind, this.#keeper.lifetime, use, now);
+    return kept;
+  }
+
+  /** Whether a reply of this kind is given instead of the entry found, which another worker may have refreshed meanwhile. */
+  #isReplaced(region: Region, kind: Kind): boolean {
+    if (!this.finder.isStale) return isRefreshed(kind) || region.kind === Kind.FAILURE;
     if (!isRefreshed(kind)) return false;
     const keepsAnswer =
       this.#options.stale?.prefersPositive === true &&
@@ -318,12 +335,6 @@ export class CacheHandler implements Handler, RefreshOwner {
     (this.#counts.servers[q.server] as ServerCounts).drops.inc();
     return Kind.UNUSABLE;
   }
-}
-
-/** Tells the client the scope of what was found for it. */
-function withScope(q: Query, region: Region | null): Region | null {
-  q.setEcsScope(region === null ? 0 : scopeOf(region.head0));
-  return region;
 }
 
 /** Whether a reply tells what is there now (RFC 8767 section 4: NOERROR and NXDOMAIN, whole and for the question). */

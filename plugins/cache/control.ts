@@ -17,12 +17,15 @@ import {
 } from '../../core/plugin.js';
 import { OUTAGE_CELLS } from '../negative/outage.js';
 import { ZONE_CELLS } from '../negative/zone-limit.js';
+import { PrefetchControl } from '../prefetch/control.js';
+import { allocatePrefetch } from '../prefetch/memory.js';
 import { CACHE_HELP, CacheCommands } from './commands.js';
 import { HalfMetrics } from './half-metrics.js';
 import { CacheInspector } from './inspect.js';
+import { CacheKey } from './key.js';
 import type { CacheMemory, PersistOptions } from './options.js';
 import { Persistence } from './persistence.js';
-import { tickOf } from './ticks.js';
+import { TICKS_PER_SECOND, tickOf } from './ticks.js';
 
 /** Bytes of shared memory per entry where no `size` is set: most answers take 200 to 400, one with many or signed records 1000 and more. */
 const BYTES_PER_ENTRY = 1024;
@@ -42,6 +45,8 @@ export interface CacheSizes {
   readonly denial: number;
   /** Bytes of both together, undefined for as much as the entries may need. */
   readonly sizeBytes: number | undefined;
+  /** Names that *prefetch* learns; undefined without it. */
+  readonly names?: number | undefined;
 }
 
 /** The least `sizeBytes` for these entries. */
@@ -50,7 +55,7 @@ export function minSizeBytes(success: number, denial: number): number {
 }
 
 /** Makes the memory that all workers share. What is not used of it costs nothing. */
-export function allocateCache({ success, denial, sizeBytes }: CacheSizes): CacheMemory {
+export function allocateCache({ success, denial, sizeBytes, names }: CacheSizes): CacheMemory {
   const wanted = sizeBytes ?? Math.min((success + denial) * BYTES_PER_ENTRY, MAX_SIZE_BYTES);
   const size = Math.max(wanted, minSizeBytes(success, denial));
   const spare = size - minSizeBytes(success, denial);
@@ -65,6 +70,7 @@ export function allocateCache({ success, denial, sizeBytes }: CacheSizes): Cache
     denial: denials,
     outageCells: allocateCells(OUTAGE_CELLS),
     zoneCells: allocateCells(ZONE_CELLS),
+    prefetch: names === undefined ? undefined : allocatePrefetch(names),
     seed: [randomInt(2 ** 32), randomInt(2 ** 32)],
   };
 }
@@ -83,6 +89,7 @@ export class CacheControl implements Control {
   readonly #log: Logger;
   readonly #halves: readonly Half[];
   readonly #persistence: Persistence | undefined;
+  readonly #prefetch: PrefetchControl | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -90,6 +97,7 @@ export class CacheControl implements Control {
     zones: readonly string[],
     services: ControlServices,
     persist?: PersistOptions,
+    keptNames?: readonly [path: string, intervalMs: number],
   ) {
     this.published = allocateCache(sizes);
     this.#clock = services.clock;
@@ -103,26 +111,41 @@ export class CacheControl implements Control {
     if (persist !== undefined) {
       this.#persistence = new Persistence(this.published, persist, zones, services);
     }
+    const { prefetch, seed } = this.published;
+    if (prefetch !== undefined) {
+      this.#prefetch = new PrefetchControl(
+        {
+          memory: prefetch,
+          persist: keptNames,
+          zones,
+          ticksPerSecond: TICKS_PER_SECOND,
+          now: () => tickOf(services.clock.nowMs),
+          key: new CacheKey(seed, services.block.fingerprint),
+        },
+        services,
+      );
+    }
     services.get(COMMANDS).add('cache', CACHE_HELP, this.#commands(zones, services).run);
   }
 
   async onLoad(): Promise<void> {
-    await this.#persistence?.load();
+    await Promise.all([this.#persistence?.load(), this.#prefetch?.load()]);
   }
 
   onStart(): void {
     this.#persistence?.start();
+    this.#prefetch?.start();
     this.#timer = setInterval(() => this.tick(), PERIOD_MS);
     this.#timer.unref();
   }
 
   async onStop(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#persistence?.stop();
+    await Promise.all([this.#persistence?.stop(), this.#prefetch?.stop()]);
   }
 
   onWorkerExit(worker: number): void {
-    let seized = 0;
+    let seized = this.#prefetch?.seize(worker + 1) ?? 0;
     for (const { writer } of this.#halves) seized += writer.seize(worker + 1);
     if (seized > 0) this.#log.warning(`worker ${worker} ended while it wrote: a part was emptied`);
   }
@@ -149,5 +172,6 @@ export class CacheControl implements Control {
       }
       metrics.publish();
     }
+    this.#prefetch?.publish();
   }
 }

@@ -4,7 +4,8 @@
 //   | question name (folded), type, class | records ... | pad | TTL offsets, two in a word | code, length | text ... |
 //
 // An entry that is for one network has the network in front of that, as long as a header: when the body is copied to the beginning of a reply, the header
-// goes over it. The id of a message in memory, which is each client's own, has for whom the entry is (Reach) and the scope prefix length of RFC 7871.
+// goes over it. The id of a message in memory, which is each client's own, has for whom the entry is (Reach, two bits), which upstreams it came from (a number
+// of plugins/prefetch/budget.ts, six bits) and the scope prefix length of RFC 7871.
 
 /** Words of user data in an entry's header. */
 export const Meta = {
@@ -78,8 +79,25 @@ const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 const REACH_SHIFT = IS_LITTLE_ENDIAN ? 0 : 24;
 const SCOPE_SHIFT = IS_LITTLE_ENDIAN ? 8 : 16;
 
+const REACH_BITS = 2;
+
 export function reachOf(head0: number): number {
-  return (head0 >>> REACH_SHIFT) & 255;
+  return (head0 >>> REACH_SHIFT) & ((1 << REACH_BITS) - 1);
+}
+
+/** The number of the upstreams that the entry came from. */
+export function originOf(head0: number): number {
+  return (head0 >>> (REACH_SHIFT + REACH_BITS)) & 63;
+}
+
+/** The header's first word without that: the number is of one process. */
+export function withoutOrigin(head0: number): number {
+  return head0 & ~(63 << (REACH_SHIFT + REACH_BITS));
+}
+
+/** The first octet of the id. */
+export function idOctet(reach: Reach, origin: number): number {
+  return reach | (origin << REACH_BITS);
 }
 
 export function scopeOf(head0: number): number {

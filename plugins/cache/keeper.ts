@@ -31,6 +31,8 @@ const FOR_ALL = 0;
 const scratch = new Uint8Array(MESSAGE_BYTES);
 
 export class Keeper {
+  /** Ticks for which the last reply is kept, 0 when it was not stored. */
+  lifetime = 0;
   readonly #success: Region;
   readonly #denial: Region;
   readonly #options: CacheOptions;
@@ -71,13 +73,15 @@ export class Keeper {
     this.#maxFailureTicks = ticksOfMs(maxMs);
   }
 
-  /** Keeps a reply to `q` of this kind, at tick `now`, if it is one to be kept. Returns it with its TTLs as they were kept. */
-  keep(reply: Reply, q: Query, kind: Kind, now: number): Reply {
+  /** Keeps a reply to `q` of this kind, at tick `now`, if it is one to be kept. `origin` is the number of the upstreams that it came from. Returns it with its TTLs as they were kept. */
+  keep(reply: Reply, q: Query, kind: Kind, now: number, origin = 0): Reply {
+    this.lifetime = 0;
     // Not that of an entry found before.
     if (q.ecsFamily !== EcsFamily.NONE) q.setEcsScope(0);
     if (!this.#isKept(reply, q, kind)) return reply;
     const limits = this.#limitsOf(kind);
     const builder = this.#builder;
+    builder.origin = origin;
     if (!builder.build(reply, q, kind, limits)) return reply;
     const network = q.ecsFamily === EcsFamily.NONE ? FOR_ALL : this.#tie(reply, q, kind);
     const lifetime = kind === Kind.FAILURE ? this.#failureTicks(now) : ticksOfSeconds(builder.ttl);
@@ -159,6 +163,7 @@ export class Keeper {
     const deadline = (now + lifetime + remain) | 0;
     const evicted = region.writer.insert(key, meta, body, bodyWords, deadline, now);
     this.#count(evicted, q, isDenial);
+    if (evicted >= 0) this.lifetime = lifetime;
     if (!isDenial) this.#denial.writer.remove(this.#key);
     else if (kind === Kind.DENIAL && !this.#prefersPositive) this.#success.writer.remove(this.#key);
     // A name that is there for one network need not be for others.

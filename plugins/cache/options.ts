@@ -2,6 +2,8 @@
 import type { SlabGeometry } from '../../core/plugin.js';
 import type { FailureOptions } from '../negative/failures.js';
 import type { CutOptions } from '../negative/syntax.js';
+import type { PrefetchMemory } from '../prefetch/memory.js';
+import type { PopularOptions } from '../prefetch/options.js';
 import type { TtlLimits } from './ttl.js';
 
 /** The cache's shared memory, made in the main thread. */
@@ -13,6 +15,8 @@ export interface CacheMemory {
   readonly zoneCells: Int32Array;
   /** Of outages: see plugins/negative/outage.ts. */
   readonly outageCells: Int32Array;
+  /** What *prefetch* has: undefined without it. */
+  readonly prefetch: PrefetchMemory | undefined;
   /** Of the hash: random, the same in all workers. */
   readonly seed: readonly [number, number];
 }
@@ -61,6 +65,8 @@ export interface CacheOptions {
   /** Networks that one question has answers for, at most, and as many denials (RFC 7871). */
   readonly networks: number;
   readonly prefetch: PrefetchOptions | undefined;
+  /** What *prefetch* says beyond that: a budget, and refreshes on a timer. */
+  readonly popular: PopularOptions | undefined;
   readonly stale: StaleOptions | undefined;
 }
 

@@ -1,7 +1,6 @@
 // Queries that the cache asks by itself: to refresh an entry while clients are served from it, or on behalf of a client that waits only so long.
 import {
   type Answer,
-  DnsError,
   type Next,
   Pending,
   Query,
@@ -24,11 +23,11 @@ const OUT_BYTES = 4096;
 /** AD, the bit of the fourth header octet that asks for AD in the reply (RFC 6840 5.7). */
 const AD = 0x20;
 
-const TIMEOUT = new DnsError('ERR_UPSTREAM_TIMEOUT', 'a stale answer is given instead');
-
 export interface RefreshOwner {
   /** The reply to a refresh that no client waits for, null when a plugin failed. Both are borrowed. */
   onRefreshed(q: Query, reply: Reply | null): void;
+  /** A client has waited for so long as it is to: settles `q` with what there is. False when there is nothing any more, and it waits on. */
+  onTimeout(q: Query): boolean;
   /** The client no longer waits for this refresh; its reply will come to `onRefreshed`. */
   onLate(q: Query): void;
 }
@@ -84,7 +83,7 @@ export class Refresher {
     return true;
   }
 
-  /** The same for a client that waits `timeoutMs`: its reply, or then a time-out error. Undefined when too many are in flight. */
+  /** The same for a client that waits `timeoutMs`, then `onTimeout` settles it. Undefined when too many are in flight. */
   wait(q: Query, next: Next, timeoutMs: number): Answer | undefined {
     const refresh = this.#take(q);
     if (refresh === undefined) return undefined;
@@ -130,9 +129,9 @@ export class Refresher {
 
   readonly #onTimeout = (slot: number): void => {
     const refresh = this.#all[slot] as Refresh;
-    const waiter = this.#dismiss(refresh);
-    if (waiter === null) return;
-    waiter.settle(waiter.replyError(TIMEOUT));
+    const { waiter } = refresh;
+    if (waiter === null || !this.#owner.onTimeout(waiter)) return;
+    refresh.waiter = null;
     this.#owner.onLate(refresh.query);
   };
 

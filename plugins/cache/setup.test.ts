@@ -9,6 +9,7 @@ import {
   parseDirective,
   replyFrom,
 } from '../../core/testing.js';
+import prefetch from '../prefetch/setup.js';
 import type { CacheMemory, CacheOptions } from './options.js';
 import cache, { optionsOf, persistOf } from './setup.js';
 import type { CacheConfig } from './syntax.js';
@@ -25,6 +26,7 @@ const DEFAULTS: CacheOptions = {
   keepTtl: false,
   networks: 100,
   prefetch: undefined,
+  popular: undefined,
   stale: undefined,
 };
 
@@ -280,4 +282,53 @@ test('cache: the workers use the memory of the control part, a handler by itself
     assert.equal(reply.answers?.length, 1);
   }
   assert.equal(asked.length, 2);
+});
+
+const withPart = (cacheText: string, text: string) =>
+  optionsOf(configOf(cacheText), new Map([['prefetch', parseDirective(prefetch, text)[0]]]));
+
+const combined = [
+  {
+    name: 'the directive alone refreshes after one use',
+    cache: 'cache',
+    prefetch: 'prefetch',
+    want: { amount: 1, maxPauseMs: 60_000, percent: 10 },
+  },
+  {
+    name: 'what the directive leaves open is as the property says',
+    cache: 'cache {\n prefetch 10 2m 20%\n}',
+    prefetch: 'prefetch',
+    want: { amount: 10, maxPauseMs: 120_000, percent: 20 },
+  },
+  {
+    name: 'what the directive says goes before the property',
+    cache: 'cache {\n prefetch 10 2m 20%\n}',
+    prefetch: 'prefetch 3 5m',
+    want: { amount: 3, maxPauseMs: 300_000, percent: 20 },
+  },
+  {
+    name: 'nothing on hits, but uses are noted for the timer',
+    cache: 'cache',
+    prefetch: 'prefetch 0',
+    want: { amount: 1, maxPauseMs: 60_000, percent: 0 },
+  },
+  {
+    name: 'nothing at all',
+    cache: 'cache',
+    prefetch: 'prefetch 0 {\n timer off\n}',
+    want: undefined,
+  },
+] as const;
+for (const c of combined) {
+  test(`cache: with prefetch, ${c.name}`, () => {
+    assert.deepEqual(withPart(c.cache, c.prefetch).prefetch, c.want);
+  });
+}
+
+test('cache: prefetch has a share, a number of names and a budget of its own', () => {
+  const text = 'prefetch {\n timer 100%\n names 500\n budget off\n}';
+  const infinite = Number.POSITIVE_INFINITY;
+  assert.deepEqual(withPart('cache', text).popular, { share: 255, names: 500, budget: infinite });
+  const off = withPart('cache', 'prefetch {\n timer off\n}').popular;
+  assert.deepEqual(off, { share: undefined, names: 10_000, budget: 100 });
 });

@@ -14,7 +14,7 @@ import {
   type SnapshotSection,
 } from '../../core/plugin.js';
 import { Kind } from './classify.js';
-import { kindBits, META_COUNT, Meta } from './entry.js';
+import { kindBits, META_COUNT, Meta, withoutOrigin } from './entry.js';
 import { CacheKey, keyBytes } from './key.js';
 import type { CacheMemory } from './options.js';
 import { remainTicks } from './region.js';
@@ -130,6 +130,7 @@ export class CacheSnapshot implements SnapshotSection {
   #take(record: Int32Array, now: number, elapsed: number): boolean {
     const meta = this.#meta;
     for (let i = 0; i < META_COUNT; i++) meta[i] = record[Field.META + i] as number;
+    meta[Meta.HEAD] = withoutOrigin(meta[Meta.HEAD] as number);
     const lifetime = meta[Meta.LIFETIME] as number;
     const kind = kindBits(meta[Meta.SHAPE] as number) + Kind.ANSWER;
     const age = (record[Field.AGE] as number) + elapsed;

@@ -22,8 +22,9 @@ export class StalePause {
     return this.#recheckTicks ?? backOff(region);
   }
 
-  /** The same after one in the background. */
-  inBackground(region: Region): number {
+  /** The same after one in the background; null for an entry that was not there. */
+  inBackground(region: Region | null): number {
+    if (region === null) return LEAST_TICKS;
     return Math.max(this.forClient(region), LEAST_TICKS);
   }
 }

@@ -4,6 +4,7 @@ import type { Packet } from 'dns-packet';
 import { Ede } from '../../core/plugin.js';
 import {
   addressOf,
+  CacheBench,
   edesOf,
   FAILURE,
   ns,
@@ -71,6 +72,38 @@ test('cache: verify waits for the upstream no longer than it is told', async () 
   assert.equal(b.asked, 1);
   assert.equal(b.timers.size, 0);
 });
+
+test('cache: a client whose stale answer ends while it waits gets what the upstream says', async () => {
+  const b = await staleBench('serve_stale 3s verify 2s');
+  const upstream = slow(b);
+  const first = b.ask();
+  // Past the time-out, and past the three seconds.
+  b.clock.advance(2100);
+  upstream.settle(answer('192.0.2.2'));
+  assert.equal(addressOf(await first), '192.0.2.2');
+  assert.equal(addressOf(await b.ask()), '192.0.2.2');
+  assert.equal(b.asked, 1);
+  assert.equal(b.count('served_stale_total'), 0);
+});
+
+for (const [what, end] of [
+  ['the client has waited long enough', (b: CacheBench) => b.clock.advance(100)],
+  ['its own refresh fails', (_b: CacheBench, fail: () => void) => fail()],
+] as const) {
+  test(`cache: what another worker got meanwhile is given when ${what}`, async () => {
+    const b = await staleBench('serve_stale 1h verify 100ms');
+    const other = new CacheBench('cache {\n serve_stale 1h verify 100ms\n}', { worker: 1 }, b);
+    const upstream = slow(b);
+    const first = b.ask();
+    other.says = () => answer('192.0.2.2');
+    assert.equal(addressOf(await other.ask()), '192.0.2.2');
+    end(b, () => upstream.fail());
+    const reply = await first;
+    assert.equal(addressOf(reply), '192.0.2.2');
+    assert.deepEqual(ttlsOf(reply), [60]);
+    assert.equal(b.count('served_stale_total'), 0);
+  });
+}
 
 test('cache: verify waits 1.8 seconds where nothing else is said', async () => {
   const b = await staleBench('serve_stale 1h verify');
@@ -148,6 +181,18 @@ for (const [what, packet] of [
     }
   });
 }
+
+test('cache: under prefer_positive the stale answer given is of the type asked for', async () => {
+  const b = await staleBench(`serve_stale 1h verify 0${POLICY}`);
+  b.says = () => ({
+    answers: [{ type: 'AAAA', name: 'example.org', ttl: 600, data: '2001:db8::1' }],
+  });
+  await b.ask('example.org', 'AAAA');
+  b.says = () => DENIAL;
+  const reply = await b.ask();
+  assert.equal(addressOf(reply), '192.0.2.1');
+  assert.equal(reply.questions?.[0]?.type, 'A');
+});
 
 test('cache: under prefer_positive the denial counts once the answer is too old', async () => {
   const b = await staleBench(`serve_stale 10s verify${POLICY}`);

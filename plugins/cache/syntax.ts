@@ -5,7 +5,7 @@ import {
   custom,
   directive,
   duration,
-  Field,
+  type Field,
   file,
   flag,
   formatSize,
@@ -18,6 +18,7 @@ import {
   value,
   zones,
 } from '../../core/plugin.js';
+import { amount, inPlace, MAX_PAUSE_MS, PERCENT, pause, percentage } from '../prefetch/syntax.js';
 import { MAX_SIZE_BYTES, minSizeBytes } from './control.js';
 import type { StaleOptions } from './options.js';
 import type { TtlLimits } from './ttl.js';
@@ -42,8 +43,6 @@ const LEAST_TTL = 5;
 /** CoreDNS's limits and defaults. */
 export const FAILURE_MS = 5000;
 const MAX_FAILURE_MS = 300_000;
-const MAX_PAUSE_MS = 60_000;
-const PERCENT = 10;
 const STALE_MS = 3_600_000;
 const MAX_RECHECK_MS = 300_000;
 
@@ -67,12 +66,6 @@ const sizes = tuple(capacity, ttl, integer({ min: 0 }).or(LEAST_TTL).named('MINT
   LEAST_TTL,
 ] as const);
 
-const percentage = value((text) => {
-  const percent = /^\d+%$/.test(text) ? Number(text.slice(0, -1)) : Number.NaN;
-  if (percent >= 10 && percent <= 90) return percent;
-  throw new ValueError('want 10%..90%', 'is not a percentage in range');
-}, 'a percentage such as 10%');
-
 /** Arguments of `serve_stale`. */
 type StaleArguments = Omit<StaleOptions, 'prefersPositive' | 'except'>;
 
@@ -82,11 +75,7 @@ export const cacheSyntax = directive({
     success: sizes,
     denial: sizes,
     size: bytes({ min: 1, max: MAX_SIZE_BYTES }).optional(),
-    prefetch: tuple(
-      integer({ min: 0 }).named('AMOUNT'),
-      inPlace(duration().or(MAX_PAUSE_MS)).named('DURATION'),
-      percentage.or(PERCENT).named('PERCENTAGE'),
-    ).or([0, MAX_PAUSE_MS, PERCENT] as const),
+    prefetch: tuple(amount, pause.or(MAX_PAUSE_MS), percentage.or(PERCENT)).optional(),
     serve_stale: custom(parseStale).optional(),
     serve_stale_except: zones({ min: 1 }).or([] as const),
     serve_stale_policy: oneOf('prefer_positive').optional(),
@@ -172,12 +161,6 @@ function persistInterval(): Field<number> {
     if (ms === 0 || (ms >= MIN_PERSIST_MS && ms <= MAX_PERSIST_MS)) return ms;
     throw new ValueError('want 0 or 1s..24h', 'is out of range');
   }, 'a duration such as 5m');
-}
-
-/** The field, but never skipped for a token that looks like another kind. */
-function inPlace<T>(field: Field<T>): Field<T> {
-  const reader = { ...field.reader, looksLike: () => true };
-  return new Field<T>(reader, field.absent, field.combine, field.label);
 }
 
 /** Least and most TTL of a type: its own, else that of the directive's line, else CoreDNS's. */

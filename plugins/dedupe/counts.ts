@@ -8,6 +8,7 @@ export interface DedupeCounts {
   readonly retries: Counter;
   readonly timeouts: Counter;
   readonly waiting: Gauge;
+  readonly flights: Gauge;
   readonly overWaiters: Counter;
   readonly overQuestions: Counter;
   readonly overClaims: Counter;
@@ -25,6 +26,7 @@ export function countsOf({ metrics }: Services): DedupeCounts {
     retries: metrics.counter('retries_total', 'Waiting queries that asked again.'),
     timeouts: metrics.counter('timeouts_total', 'Leaders that took too long for those that wait.'),
     waiting: metrics.gauge('waiters', 'Queries that wait now.'),
+    flights: metrics.gauge('pooled', 'Objects made for questions in flight, in use or not.'),
     overWaiters: limit('waiters'),
     overQuestions: limit('questions'),
     overClaims: limit('claims'),

@@ -47,7 +47,7 @@ const TOO_SLOW = new DnsError('ERR_UPSTREAM_TIMEOUT', 'the same question was in 
  * gets it before the leader's own way up the chain goes on.
  */
 export class DedupeHandler implements Handler {
-  readonly #flights = new Flights();
+  readonly #flights: Flights;
   readonly #question: Question;
   readonly #waiters: Waiters;
   readonly #peers: Peers | undefined;
@@ -65,6 +65,7 @@ export class DedupeHandler implements Handler {
     this.#services = services;
     this.#timers = services.get(TIMERS);
     this.#counts = countsOf(services);
+    this.#flights = new Flights(this.#counts.flights);
     this.#peers =
       memory.shared === undefined ? undefined : new Peers(memory.shared, services, this.#counts);
   }

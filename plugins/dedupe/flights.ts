@@ -1,5 +1,5 @@
 // Hot path. The questions in flight: found by key, without an allocation once the pools are warm.
-import type { DnsError, Next, Query } from '../../core/plugin.js';
+import type { DnsError, Gauge, Next, Query } from '../../core/plugin.js';
 import { MAX_WORDS, type Question } from './question.js';
 
 /** Questions in flight at once in a worker. The server itself keeps no more queries waiting than this, so it is a bound on memory (6 MB), not on use. */
@@ -52,6 +52,12 @@ export class Flights {
   #slots: (Flight | null)[] = new Array(FIRST_SLOTS).fill(null);
   #mask = FIRST_SLOTS - 1;
   #size = 0;
+  readonly #made: Gauge | undefined;
+
+  /** `made` shows how many there are, in use or not. */
+  constructor(made?: Gauge) {
+    this.#made = made;
+  }
 
   get size(): number {
     return this.#size;
@@ -140,6 +146,7 @@ export class Flights {
   #make(): Flight {
     const flight = new Flight(this.#all.length);
     this.#all.push(flight);
+    this.#made?.inc();
     return flight;
   }
 

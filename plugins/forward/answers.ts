@@ -20,6 +20,11 @@ export function isConclusive(rcode: number): boolean {
   return rcode === Rcode.NOERROR || rcode === Rcode.NXDOMAIN;
 }
 
+/** Without a question: an error of a server that could not read ours. */
+export function isBare(wire: Uint8Array): boolean {
+  return wire[5] === 0;
+}
+
 /** FORMERR or NOTIMP without an OPT: what servers from before EDNS say to one (RFC 6891 section 7). */
 export function isRefusalOfEdns(wire: Uint8Array, rcode: number): boolean {
   return (rcode === Rcode.FORMERR || rcode === Rcode.NOTIMP) && wire[10] === 0 && wire[11] === 0;

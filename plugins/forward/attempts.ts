@@ -4,7 +4,8 @@
 //                                   -> TC over UDP            -> the same upstream over TCP
 //                                   -> client subnet rejected -> the same upstream without it, once
 //                                   -> FORMERR, NOTIMP        -> the same upstream without EDNS, once
-//                                   -> failure, failover rcode, lame -> attempt at the next upstream, or SERVFAIL
+//                                   -> forged, perhaps        -> the same upstream over TCP, see doubts.ts
+//                                   -> failure, failover rcode, lame, TC over TCP -> attempt at the next upstream, or SERVFAIL
 //                                   -> nothing for its p95    -> another upstream besides, while the budget of hedges lasts
 //                                   -> nothing for longer     -> taken for lost: another one, or the same once more
 //
@@ -16,9 +17,10 @@ import {
   dropOpt,
   type Exchange,
   type ExchangeOwner,
-  ExchangePool,
+  type ExchangePool,
   Failure,
   type Query,
+  Rcode,
   type Reply,
   rejectsEcs,
   type Services,
@@ -26,18 +28,19 @@ import {
   type Timers,
   Transport,
 } from '../../core/plugin.js';
-import { isConclusive, isLame, isRefusalOfEdns, kindOf } from './answers.js';
+import { isBare, isConclusive, isLame, isRefusalOfEdns, kindOf } from './answers.js';
 import { Budget } from './budget.js';
 import { type AttemptCounts, createCounts } from './counts.js';
 import { Disagreements } from './disagreements.js';
+import { Doubts } from './doubts.js';
 import type { InFlightCells } from './health-cells.js';
 import { Launcher } from './launcher.js';
 import { createPolicy, type PolicyName } from './policy.js';
-import { type Race, RacePool } from './race.js';
+import type { AttemptPools } from './pools.js';
+import type { Race, RacePool } from './race.js';
 import { errorReply, overloadReply, replyFrom } from './replies.js';
 import { NONE_LEFT, PAUSE, Selection } from './selection.js';
-import type { AddressTarget } from './targets.js';
-import { createUpstreams, type Upstream, type UpstreamOptions } from './upstream.js';
+import type { Upstream, UpstreamOptions } from './upstream.js';
 
 /** What a query may take in all; CoreDNS's. */
 const BUDGET_MS = 5000;
@@ -72,12 +75,13 @@ export interface AttemptOptions {
   readonly upstream: UpstreamOptions;
 }
 
+/** For one set of upstreams. When they become others a new one takes the new queries, and this one ends what it began. */
 export class Attempts implements ExchangeOwner {
   readonly #options: AttemptOptions;
   readonly #clock: Clock;
   readonly #timers: Timers;
-  readonly #exchanges = new ExchangePool();
-  readonly #races = new RacePool();
+  readonly #exchanges: ExchangePool;
+  readonly #races: RacePool;
   readonly #inFlight: InFlightCells;
   readonly #upstreams: readonly Upstream[];
   readonly #selection: Selection;
@@ -85,30 +89,34 @@ export class Attempts implements ExchangeOwner {
   readonly #hedges: Budget;
   readonly #repeats = new Budget(REPEATS_PER_REPLY, REPEAT_BURST);
   readonly #disagreements: Disagreements;
+  readonly #doubts: Doubts;
   readonly #counts: AttemptCounts;
+  /** Races that are not over. */
+  #live = 0;
   #isStopped = false;
 
   constructor(
-    targets: readonly AddressTarget[],
+    upstreams: readonly Upstream[],
     options: AttemptOptions,
-    inFlight: InFlightCells,
+    { exchanges, races, inFlight }: AttemptPools,
     services: Services,
   ) {
     const { metrics, clock } = services;
     this.#options = options;
     this.#clock = clock;
     this.#timers = services.get(TIMERS);
+    this.#exchanges = exchanges;
+    this.#races = races;
     this.#inFlight = inFlight;
     this.#counts = createCounts(metrics);
     this.#disagreements = new Disagreements(services, options.logsDisagreements);
-    const upstreams = createUpstreams(targets, options.upstream, services, this.#exchanges);
     this.#upstreams = upstreams;
     this.#hedges = new Budget(upstreams.length > 1 ? options.hedgeShare : 0, HEDGE_BURST);
     this.#selection = new Selection(
       upstreams,
       createPolicy(options.policy, upstreams, options.readTimeoutMs),
       {
-        maxAttempts: options.maxAttempts ?? 2 * targets.length,
+        maxAttempts: options.maxAttempts ?? 2 * upstreams.length,
         isFailFast: options.isFailFast,
         hasCopies: this.#hedges.isOpen,
         broken: this.#counts.broken,
@@ -119,20 +127,17 @@ export class Attempts implements ExchangeOwner {
       readTimeoutMs: options.readTimeoutMs,
       overloads: this.#counts.overloads,
     });
+    this.#doubts = new Doubts(this.#launcher, upstreams, metrics);
   }
 
-  /** Opens connections ahead of queries, and goes on with the probes of the worker that this one replaces. */
-  begin(): void {
-    for (const upstream of this.#upstreams) {
-      upstream.warm();
-      upstream.health.start();
-    }
+  /** Whether it waits for nothing any more: neither a query nor what became of the messages of one. */
+  get isIdle(): boolean {
+    return this.#live === 0;
   }
 
-  /** Closes everything; queries that still wait get an error. */
-  close(): void {
+  /** Makes no further attempts: queries get an error when what they wait for comes to nothing. */
+  stop(): void {
     this.#isStopped = true;
-    for (const upstream of this.#upstreams) upstream.close();
   }
 
   /** Asks upstreams for `q`: gives its reply when none could be asked, else settles it later. */
@@ -142,6 +147,7 @@ export class Attempts implements ExchangeOwner {
       this.#counts.overloads.inc();
       return overloadReply(q);
     }
+    this.#live++;
     race.query = q;
     race.isStream = this.#wantsStream(q);
     race.deadlineMs = this.#clock.nowMs + BUDGET_MS;
@@ -157,7 +163,7 @@ export class Attempts implements ExchangeOwner {
     }
     const reply = this.#errorReply(race, q);
     this.#selection.settled(race);
-    this.#races.give(race);
+    this.#give(race);
     return reply;
   }
 
@@ -170,12 +176,15 @@ export class Attempts implements ExchangeOwner {
     upstream.health.answered(rcode);
     upstream.observe(rcode, rttMs);
     this.#repeats.earn();
+    this.#doubts.answered(x);
     const isTruncated = ((wire[2] as number) & TC) !== 0;
     if (race.query === null) {
       this.#onLateReply(race, x, kindOf(wire, rcode));
     } else if (isTruncated && !x.isStream) {
       race.isStream = true;
       this.#resend(race, x);
+    } else if (isBare(wire) && this.#doubts.confirms(race, x)) {
+      return;
     } else if (rejectsEcs(x, wire, length)) {
       dropEcs(x);
       this.#resend(race, x);
@@ -191,6 +200,7 @@ export class Attempts implements ExchangeOwner {
 
   onFailure(x: Exchange, failure: Failure): void {
     const race = this.#races.at(x.race);
+    if (this.#doubts.resends(race, x, failure)) return;
     race.remove(x);
     this.#launcher.note(race, x, failure);
     this.#exchanges.give(x);
@@ -278,7 +288,9 @@ export class Attempts implements ExchangeOwner {
     const isOrdered = this.#options.policy === 'sequential';
     const index = isOrdered ? NONE_LEFT : this.#selection.another(race);
     const last = race.legs[race.count - 1] as Exchange;
-    if ((index === NONE_LEFT && last.isStream) || !this.#repeats.spend()) return;
+    const isSettled = index === NONE_LEFT && last.isStream && !last.isDoubted;
+    if (isSettled || !this.#repeats.spend()) return;
+    if (last.isDoubted) race.noteStreamless(last.upstream);
     const failure =
       index === NONE_LEFT ? this.#launcher.repeat(race, last) : this.#launcher.launch(race, index);
     if (failure === Failure.NONE) this.#counts.repeated.inc();
@@ -308,18 +320,22 @@ export class Attempts implements ExchangeOwner {
   #onReply(race: Race, x: Exchange, wire: Uint8Array, length: number, rcode: number): void {
     const isUnknowing = isLame(wire, rcode);
     if (isUnknowing) this.#counts.lame.inc();
-    const isFailedOver = ((this.#options.failoverMask >> rcode) & 1) !== 0 || isUnknowing;
+    // Over UDP it was asked for again.
+    const isTruncated = ((wire[2] as number) & TC) !== 0;
+    const isFailedOver =
+      ((this.#options.failoverMask >> rcode) & 1) !== 0 || isUnknowing || isTruncated;
     race.remove(x);
     if (isFailedOver || !isConclusive(rcode)) {
       const isAnotherUnderWay = race.count > 0;
       if (isAnotherUnderWay || (isFailedOver && this.#selection.hasAnother(race))) {
-        race.rcode = rcode;
+        // NOERROR was no answer: without a better one it is an error.
+        if (rcode !== Rcode.NOERROR) race.rcode = rcode;
         this.#exchanges.give(x);
         if (!isAnotherUnderWay) this.#resume(race);
         return;
       }
     }
-    const reply = replyFrom(race.query as Query, wire, length, rcode);
+    const reply = replyFrom(race.query as Query, x, wire, length, rcode);
     if (reply === undefined) {
       this.onFailure(x, Failure.ANSWER);
       return;
@@ -365,6 +381,11 @@ export class Attempts implements ExchangeOwner {
   #release(race: Race): void {
     this.#timers.cancel(race.timer);
     race.timer = 0;
+    this.#give(race);
+  }
+
+  #give(race: Race): void {
+    this.#live--;
     this.#races.give(race);
   }
 

@@ -13,6 +13,7 @@ import {
   StreamPool,
   type StreamTls,
   TIMERS,
+  type UdpCounters,
   UdpPool,
 } from '../../core/plugin.js';
 import { type AddressTarget, addressWithPort, pathOf, type Scheme } from './targets.js';
@@ -49,14 +50,21 @@ export interface Carriers {
 /** CoreDNS's names of transports in metrics. */
 const PROTOCOLS: Readonly<Record<Scheme, string>> = { dns: 'tcp', tls: 'tcp-tls', https: 'https' };
 
-/** Makes the carriers of `target`; nothing is opened yet. `onError` hears why a socket or connection failed. */
+export interface CarrierEvents {
+  /** Told why a socket or connection failed. */
+  readonly onError: (error: Error) => void;
+  /** Told that a socket is given up because of messages that look forged. */
+  readonly onForgery: () => void;
+}
+
+/** Makes the carriers of `target`; nothing is opened yet. */
 export function createCarriers(
   target: AddressTarget,
   options: CarrierOptions,
   services: Services,
   exchanges: ExchangePool,
   receiveBatch: Batch,
-  onError: (error: Error) => void,
+  { onError, onForgery }: CarrierEvents,
 ): Carriers {
   const { metrics, clock } = services;
   const to = addressWithPort(target);
@@ -80,9 +88,9 @@ export function createCarriers(
   };
   const messages = { sockets: services.get(SOCKETS), exchanges };
   if (target.scheme === 'dns') {
-    const counters = countersOf(metrics, to, 'udp');
+    const counters = udpCountersOf(metrics, to);
     return {
-      udp: new UdpPool({ ...shared, ...messages, receiveBatch, counters }),
+      udp: new UdpPool({ ...shared, ...messages, receiveBatch, counters, onForgery }),
       stream: new StreamPool({ ...connected, ...messages, maxExpireMs, tls: undefined }),
     };
   }
@@ -118,6 +126,11 @@ function sourceFor(address: string, source: string | undefined): string | undefi
 function countersOf(metrics: Metrics, to: string, proto: string): CarrierCounters {
   const labels = { proxy_name: 'forward', to, proto };
   return {
+    open: metrics.gauge(
+      'connections',
+      'Sockets and connections to an upstream, open or being opened.',
+      { to, proto },
+    ),
     hits: metrics.counter(
       '/proxy_conn_cache_hits_total',
       'Queries sent on a socket or connection that was open.',
@@ -141,13 +154,22 @@ function countersOf(metrics: Metrics, to: string, proto: string): CarrierCounter
   };
 }
 
+/** Counts messages over UDP that somebody else may have sent. */
+export function spoofCounterOf(metrics: Metrics, to: string, kind: 'guess' | 'case'): Counter {
+  return metrics.counter(
+    'spoof_attempts_total',
+    'Messages over UDP that somebody else than the upstream may have sent, dropped.',
+    { to, kind },
+  );
+}
+
+function udpCountersOf(metrics: Metrics, to: string): UdpCounters {
+  return { ...countersOf(metrics, to, 'udp'), guessed: spoofCounterOf(metrics, to, 'guess') };
+}
+
 function connectionCountersOf(metrics: Metrics, to: string, proto: string): ConnectionCounters {
   return {
     ...countersOf(metrics, to, proto),
-    open: metrics.gauge('connections', 'Connections to an upstream, open or being opened.', {
-      to,
-      proto,
-    }),
     ahead: metrics.counter(
       'connections_ahead_total',
       'Connections that were opened before a query wanted them.',

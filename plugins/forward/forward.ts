@@ -12,21 +12,19 @@ import {
   whenDone,
   ZoneSet,
 } from '../../core/plugin.js';
-import { type AttemptOptions, Attempts } from './attempts.js';
+import type { AttemptOptions } from './attempts.js';
 import { InFlightCells } from './health-cells.js';
-import { resolveTargets } from './names.js';
-import { checkCount } from './publish.js';
 import { withRecursion } from './replies.js';
-import type { AddressTarget, NameTarget } from './targets.js';
+import { type UpstreamSet, UpstreamSets } from './upstream-sets.js';
 
 const NOT_STARTED = new DnsError('ERR_NO_UPSTREAM', 'host names are not looked up yet');
 
 export interface ForwardOptions extends AttemptOptions {
+  /** Stands for the upstreams as they are written: the same in every worker and process. */
+  readonly origin: number;
   /** Zones that are forwarded, and names below them that are not. */
   readonly from: readonly string[];
   readonly except: readonly string[];
-  /** Servers that host names among the upstreams are looked up with; none for the system's. */
-  readonly resolvers: readonly string[];
   /** Queries in flight in all workers, 0 for no limit. */
   readonly maxConcurrent: number;
   /** Bit n is rcode n: the next *forward* is asked. */
@@ -35,7 +33,6 @@ export interface ForwardOptions extends AttemptOptions {
 }
 
 export class Forward implements Handler {
-  readonly #targets: readonly (AddressTarget | NameTarget)[];
   readonly #options: ForwardOptions;
   readonly #services: Services;
   readonly #zones: ZoneSet;
@@ -43,18 +40,12 @@ export class Forward implements Handler {
   readonly #inFlight: InFlightCells;
   readonly #rejects: Counter;
   readonly #limitError: DnsError;
-  /** Undefined until host names are looked up, if there are any. */
-  #attempts: Attempts | undefined;
+  readonly #sets: UpstreamSets;
   /** The rest of the chain, and whether another *forward* is its front; known from the first query on. */
   #next: Next | undefined;
   #isNextForward = false;
 
-  constructor(
-    targets: readonly (AddressTarget | NameTarget)[],
-    options: ForwardOptions,
-    services: Services,
-  ) {
-    this.#targets = targets;
+  constructor(first: UpstreamSet, options: ForwardOptions, services: Services) {
     this.#options = options;
     this.#services = services;
     this.#zones = new ZoneSet(options.from);
@@ -66,9 +57,7 @@ export class Forward implements Handler {
     );
     const limit = `concurrent queries exceeded maximum ${options.maxConcurrent}`;
     this.#limitError = new DnsError('ERR_UPSTREAM_LIMIT', limit);
-    if (targets.every(isAddress)) {
-      this.#attempts = new Attempts(targets, options, this.#inFlight, services);
-    }
+    this.#sets = new UpstreamSets(first, options, this.#inFlight, services);
   }
 
   serve(q: Query, next: Next): Answer {
@@ -83,22 +72,28 @@ export class Forward implements Handler {
       this.#rejects.inc();
       return withRecursion(q.replyError(this.#limitError));
     }
-    if (this.#attempts === undefined) return withRecursion(q.replyError(NOT_STARTED));
-    const answer = this.#attempts.start(q);
+    const { attempts } = this.#sets;
+    if (attempts === undefined) return withRecursion(q.replyError(NOT_STARTED));
+    q.origin = this.#options.origin;
+    const answer = attempts.start(q);
     return this.#isNextForward ? whenDone(answer, this.#continue) : answer;
   }
 
-  async onStart(): Promise<void> {
-    if (this.#attempts === undefined) {
-      const targets = await resolveTargets(this.#targets, this.#options.resolvers);
-      checkCount(targets.length);
-      this.#attempts = new Attempts(targets, this.#options, this.#inFlight, this.#services);
-    }
-    this.#attempts.begin();
+  onStart(): void {
+    this.#sets.begin();
+  }
+
+  onPublished(value: unknown): void {
+    this.#sets.change(value as UpstreamSet);
   }
 
   onStop(): void {
-    this.#attempts?.close();
+    this.#sets.close();
+  }
+
+  /** Not as long as no host name could be looked up. */
+  ready(): boolean {
+    return this.#sets.attempts !== undefined;
   }
 
   /** Asks the next *forward* of the block when the reply is of a kind that this one passes over. */
@@ -109,8 +104,4 @@ export class Forward implements Handler {
     const isPassedOver = ((nextMask >> reply.rcode) & 1) !== 0 || (isNextOnNodata && isNodata);
     return isPassedOver ? (this.#next as Next)(q) : reply;
   };
-}
-
-function isAddress(target: AddressTarget | NameTarget): target is AddressTarget {
-  return target.kind === 'address';
 }

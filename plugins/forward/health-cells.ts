@@ -12,7 +12,8 @@ import { MAX_UPSTREAMS } from './policy.js';
 
 /**
  * Cells of one upstream: whose it is (hash of its address), failed probes in a row, suspected since, who probes, without EDNS until; why it is suspected,
- * whether that was logged and when last; error replies in a row; what it is called.
+ * whether that was logged and when last; error replies in a row; folds the case of questions until, when it was last said that its
+ * answers may be forged; what it is called.
  */
 const KEY = 0;
 const FAILS = 1;
@@ -23,13 +24,18 @@ const CAUSE = 5;
 const IS_LOGGED = 6;
 const LOGGED_AT = 7;
 const STREAK = 8;
-const TEXT = 9;
+const FOLDED = 9;
+const WARNED_AT = 10;
+const TEXT = 11;
 /** Length and as many bytes of a name: the longest address with scheme, interface and port is 80. */
 const TEXT_CELLS = 24;
 /** Behind them, how fast it is: over UDP, then over connections. */
 const DATAGRAMS = TEXT + TEXT_CELLS;
 const STREAMS = DATAGRAMS + LATENCY_CELLS;
 const WIDTH = STREAMS + LATENCY_CELLS;
+
+/** A cache line: what each worker counts for itself is so far from what others write, or every query would take the line away from them. */
+const LINE_CELLS = 16;
 
 /** Why an upstream is suspected; the first ones are the failures of exchanges. */
 export const Cause = { NONE: 0, TIMEOUT: 1, NETWORK: 2, ANSWER: 3, ERRORS: 4 } as const;
@@ -38,9 +44,20 @@ export type Cause = (typeof Cause)[keyof typeof Cause];
 /** How often suspicions of one upstream are logged at most: where every other datagram is lost it may come and go many times a second. */
 const LOG_EVERY_MS = 10_000;
 
-/** Memory for the upstreams of one *forward* and for the queries that each worker has in flight. */
+/** How often it is said that answers of one upstream may be forged. */
+const WARN_EVERY_MS = 60_000;
+
+/** Upstreams that have a place: those asked, and as many again that were asked before and may come back, or have queries in flight. */
+export const PLACES = 2 * MAX_UPSTREAMS;
+
+/** What each worker says of itself, in a line of its own: its queries in flight, and the oldest set of upstreams that it still asks. */
+const IN_FLIGHT = 0;
+const OLDEST_SET = 1;
+const WORKERS = PLACES * WIDTH + LINE_CELLS;
+
+/** Memory for the upstreams of one *forward* and for what its workers say of themselves. */
 export function allocateHealth(workers: number): Int32Array {
-  return allocateCells(MAX_UPSTREAMS * WIDTH + workers);
+  return allocateCells(WORKERS + workers * LINE_CELLS);
 }
 
 /** One upstream's cells. */
@@ -56,19 +73,34 @@ export class HealthCells {
     this.#owner = owner;
   }
 
-  /** The place of the upstream called `text`, for `worker`; there are as many places as there can be upstreams. */
+  /**
+   * The place of the upstream called `text`, for `worker`: the one it has, else a free one. The control part sees to it that there is one before the
+   * workers hear of an upstream. Throws when all are taken.
+   */
   static of(cells: Int32Array, text: string, worker: number): HealthCells {
-    let at = 0;
-    while (!claimCell(cells, at + KEY, hashOf(text))) at += WIDTH;
+    const key = hashOf(text);
+    const found = placeOf(cells, (held) => held === key);
+    let at = found < 0 ? placeOf(cells, (held) => held === 0) : found;
+    while (at >= 0 && !claimCell(cells, at + KEY, key)) at = placeOf(cells, (held) => held === 0);
+    if (at < 0) throw new Error(`no place is left for upstream ${text}`);
     const place = new HealthCells(cells, at, worker + 1);
     place.#name(text);
     return place;
   }
 
+  /** Makes the place of `text` free and forgets what was known. No worker may ask that upstream any more. */
+  static release(cells: Int32Array, text: string): void {
+    const key = hashOf(text);
+    const at = placeOf(cells, (held) => held === key);
+    if (at < 0) return;
+    cells.fill(0, at + KEY + 1, at + WIDTH);
+    releaseCell(cells, at + KEY, key);
+  }
+
   /** Every upstream that has a place, to be looked at. */
   static all(cells: Int32Array): readonly HealthCells[] {
     const all: HealthCells[] = [];
-    for (let i = 0; i < MAX_UPSTREAMS; i++) {
+    for (let i = 0; i < PLACES; i++) {
       const place = new HealthCells(cells, i * WIDTH, 0);
       if (cells[i * WIDTH + KEY] !== 0 && place.text !== '') all.push(place);
     }
@@ -84,7 +116,7 @@ export class HealthCells {
   /** Every worker writes the same; the length comes last. */
   #name(text: string): void {
     const bytes = this.#textBytes;
-    const length = Math.min(text.length, bytes.length);
+    const { length } = shownText(text);
     for (let i = 0; i < length; i++) bytes[i] = text.charCodeAt(i);
     storeCell(this.#cells, this.#at + TEXT, length);
   }
@@ -170,6 +202,23 @@ export class HealthCells {
     storeCell(this.#cells, this.#at + PLAIN, seconds);
   }
 
+  /** Until when its questions are sent in the client's case, in whole seconds of the workers' clock. */
+  get foldedUntil(): number {
+    return this.#cells[this.#at + FOLDED] as number;
+  }
+
+  foldUntil(seconds: number): void {
+    storeCell(this.#cells, this.#at + FOLDED, seconds);
+  }
+
+  /** Whether a warning that answers may be forged is to be logged: not when another one was a moment ago. */
+  startsWarning(nowMs: number): boolean {
+    const warnedAt = this.#cells[this.#at + WARNED_AT] as number;
+    if (warnedAt !== 0 && (((nowMs | 0) - warnedAt) | 0) < WARN_EVERY_MS) return false;
+    storeCell(this.#cells, this.#at + WARNED_AT, nowMs | 0 || 1);
+    return true;
+  }
+
   /** Makes this worker the one that probes; false when another one is. */
   claimProbe(): boolean {
     return claimCell(this.#cells, this.#at + PROBER, this.#owner);
@@ -184,18 +233,19 @@ export class HealthCells {
 /** Queries in flight in all workers. Each worker counts its own, so that a worker that died takes its count along. */
 export class InFlightCells {
   readonly #cells: Int32Array;
-  readonly #first = MAX_UPSTREAMS * WIDTH;
   readonly #own: number;
 
   constructor(cells: Int32Array, worker: number) {
     this.#cells = cells;
-    this.#own = this.#first + worker;
+    this.#own = WORKERS + worker * LINE_CELLS + IN_FLIGHT;
     storeCell(cells, this.#own, 0);
   }
 
   get total(): number {
     let total = 0;
-    for (let i = this.#first; i < this.#cells.length; i++) total += this.#cells[i] as number;
+    const cells = this.#cells;
+    for (let i = WORKERS; i < cells.length; i += LINE_CELLS)
+      total += cells[i + IN_FLIGHT] as number;
     return total;
   }
 
@@ -203,6 +253,33 @@ export class InFlightCells {
   add(n: number): void {
     this.#cells[this.#own] = loadCell(this.#cells, this.#own) + n;
   }
+}
+
+/** As much of what an upstream is called as its place holds: an HTTPS path may be longer. */
+export function shownText(text: string): string {
+  return text.slice(0, (TEXT_CELLS - 1) * Int32Array.BYTES_PER_ELEMENT);
+}
+
+/** Says that `set` is the oldest set of upstreams that `worker` still asks. Sets are numbered from 1 on. */
+export function keepOldestSet(cells: Int32Array, worker: number, set: number): void {
+  storeCell(cells, WORKERS + worker * LINE_CELLS + OLDEST_SET, set);
+}
+
+/** The oldest set that any worker still asks; 0 while one has not begun. */
+export function oldestSet(cells: Int32Array): number {
+  let oldest = Number.POSITIVE_INFINITY;
+  for (let i = WORKERS; i < cells.length; i += LINE_CELLS) {
+    oldest = Math.min(oldest, loadCell(cells, i + OLDEST_SET));
+  }
+  return oldest;
+}
+
+/** Where the first place begins whose key fits, -1 when none does. */
+function placeOf(cells: Int32Array, isMeant: (key: number) => boolean): number {
+  for (let at = 0; at < PLACES * WIDTH; at += WIDTH) {
+    if (isMeant(loadCell(cells, at + KEY))) return at;
+  }
+  return -1;
 }
 
 /** FNV-1a, never 0. */

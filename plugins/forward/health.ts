@@ -177,8 +177,8 @@ export class Health implements ExchangeOwner {
 
   onFailure(_x: Exchange, failure: Failure): void {
     this.#endProbe();
-    // A limit of our own says nothing about the upstream.
-    if (failure !== Failure.LIMIT) this.#probeFailed();
+    // Neither a limit of our own nor a forger says anything about the upstream.
+    if (failure !== Failure.LIMIT && failure !== Failure.FORGERY) this.#probeFailed();
     this.#again();
   }
 

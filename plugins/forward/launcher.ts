@@ -7,6 +7,7 @@ import {
   type ExchangePool,
   Failure,
   type Query,
+  random32,
   writeQuery,
 } from '../../core/plugin.js';
 import { MAX_LEGS, type Race } from './race.js';
@@ -56,11 +57,13 @@ export class Launcher {
     return this.#launched(race, y, failure);
   }
 
-  /** Puts the message of `x` under way as it is. */
-  send(race: Race, x: Exchange, isStream: boolean): Failure {
+  /** Puts the message of `x` under way. In a trial over a connection its case is mixed as well, to see whether that comes back. */
+  send(race: Race, x: Exchange, isStream: boolean, isTrial = false): Failure {
     const upstream = this.#upstreams[x.upstream] as Upstream;
     const nowMs = this.#options.clock.nowMs;
     x.isStream = isStream || upstream.isStreamOnly;
+    if (x.isStream) x.caseBits = isTrial ? random32() : 0;
+    else x.caseBits = upstream.spelling.bits;
     x.sentMs = nowMs;
     x.deadlineMs = Math.min(nowMs + this.#options.readTimeoutMs, race.deadlineMs);
     upstream.latency(x.isStream).sent();
@@ -78,7 +81,17 @@ export class Launcher {
       latency.withdrawn();
       return;
     }
+    if (failure === Failure.CASE || failure === Failure.FORGERY) {
+      race.lastFailure = Failure.ANSWER;
+      latency.withdrawn();
+      return;
+    }
     latency.failed();
+    if (x.isDoubted) {
+      // It answers over UDP.
+      race.noteStreamless(x.upstream);
+      return;
+    }
     if (failure === Failure.TIMEOUT) race.timedOutMask |= 1 << x.upstream;
     // While it answers others a message was lost on the way, no more.
     const isLoss = failure === Failure.TIMEOUT && latency.hasAnsweredSince(x.sentMs);

@@ -5,12 +5,11 @@ import {
   type SnapshotLoad,
   type SnapshotSection,
 } from '../../core/plugin.js';
-import { Cause, HealthCells } from './health-cells.js';
+import { Cause, HealthCells, PLACES } from './health-cells.js';
 import { keptLatency, takeLatency } from './latency.js';
-import { type AddressTarget, type NameTarget, targetText } from './targets.js';
 
 /** Raised when what is kept of an upstream, or what its numbers mean, changes. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** One upstream as it is kept. */
 interface Kept {
@@ -20,8 +19,16 @@ interface Kept {
   readonly cause: Cause;
   /** How much longer it gets queries without EDNS. */
   readonly plainSeconds: number;
+  /** How much longer its questions are left in the client's case. */
+  readonly foldedSeconds: number;
   readonly datagrams: readonly number[];
   readonly streams: readonly number[];
+}
+
+/** What was read, with times on the clock of this process in seconds. */
+interface Remembered extends Kept {
+  readonly plainUntil: number;
+  readonly foldedUntil: number;
 }
 
 export interface PersistOptions {
@@ -30,21 +37,19 @@ export interface PersistOptions {
   readonly intervalMs: number;
 }
 
-/** One piece of JSON per upstream. Only upstreams that are still configured, by address, are taken back. */
+/** One piece of JSON per upstream. It is taken back when, and if, the upstream is asked: names may lead to it later. */
 export class LearnedHealth implements SnapshotSection {
   readonly name = 'upstreams';
   taken = 0;
   readonly #cells: Int32Array;
-  readonly #known: ReadonlySet<string>;
+  readonly #isAsked: (text: string) => boolean;
   readonly #services: ControlServices;
+  /** What is not taken back yet, no more than there are places. */
+  readonly #kept = new Map<string, Remembered>();
 
-  constructor(
-    cells: Int32Array,
-    targets: readonly (AddressTarget | NameTarget)[],
-    services: ControlServices,
-  ) {
+  constructor(cells: Int32Array, isAsked: (text: string) => boolean, services: ControlServices) {
     this.#cells = cells;
-    this.#known = new Set(targets.filter((t) => t.kind === 'address').map(targetText));
+    this.#isAsked = isAsked;
     this.#services = services;
   }
 
@@ -56,6 +61,7 @@ export class LearnedHealth implements SnapshotSection {
         text: place.text,
         cause: place.suspectSince === 0 || place.cause === Cause.ERRORS ? Cause.NONE : place.cause,
         plainSeconds: place.plainUntil === 0 ? 0 : Math.round(place.plainUntil - nowSeconds),
+        foldedSeconds: place.foldedUntil === 0 ? 0 : Math.round(place.foldedUntil - nowSeconds),
         datagrams: keptLatency(this.#cells, place.latencyAt(false)),
         streams: keptLatency(this.#cells, place.latencyAt(true)),
       };
@@ -65,15 +71,27 @@ export class LearnedHealth implements SnapshotSection {
 
   read(piece: Uint8Array, ageMs: number): void {
     const kept = JSON.parse(Buffer.from(piece).toString()) as Kept;
-    if (kept.version !== VERSION || !this.#known.has(kept.text)) return;
+    if (kept.version !== VERSION || this.#kept.size === PLACES) return;
+    const writtenSeconds = (this.#services.clock.nowMs - ageMs) / 1000;
+    const plainUntil = writtenSeconds + kept.plainSeconds;
+    const foldedUntil = writtenSeconds + kept.foldedSeconds;
+    this.#kept.set(kept.text, { ...kept, plainUntil, foldedUntil });
+    if (this.#isAsked(kept.text)) this.apply(kept.text);
+  }
+
+  /** The upstream called `text` is asked from now on: takes back what was kept of it. */
+  apply(text: string): void {
+    const kept = this.#kept.get(text);
+    if (kept === undefined) return;
+    this.#kept.delete(text);
     const { nowMs } = this.#services.clock;
     const place = HealthCells.of(this.#cells, kept.text, -1);
     takeLatency(this.#cells, place.latencyAt(false), kept.datagrams);
     takeLatency(this.#cells, place.latencyAt(true), kept.streams);
     // The first query looks, and a probe tells.
     if (kept.cause !== Cause.NONE) place.suspect(nowMs, kept.cause);
-    const plainSeconds = kept.plainSeconds - ageMs / 1000;
-    if (plainSeconds > 0) place.usePlainUntil(Math.ceil(nowMs / 1000 + plainSeconds));
+    if (kept.plainUntil > nowMs / 1000) place.usePlainUntil(Math.ceil(kept.plainUntil));
+    if (kept.foldedUntil > nowMs / 1000) place.foldUntil(Math.ceil(kept.foldedUntil));
     this.taken++;
   }
 }

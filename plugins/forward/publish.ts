@@ -1,11 +1,11 @@
-// What the main thread reads once for all workers: files and the memory for health. The data part gets it as `services.published`.
+// What the main thread makes once for all workers: certificates, and the memory for health. The data part gets it, with the upstreams, as `services.published`.
 import { readFileSync } from 'node:fs';
 import { createTlsContext } from '../../core/plugin.js';
 import { allocateHealth } from './health-cells.js';
 import { MAX_UPSTREAMS } from './policy.js';
 import { readResolvConf } from './resolv-conf.js';
 import type { ForwardConfig, TlsFiles } from './syntax.js';
-import type { AddressTarget, NameTarget } from './targets.js';
+import type { UpstreamSet } from './upstream-sets.js';
 import { weighted } from './weights.js';
 
 /** PEM texts. */
@@ -15,29 +15,38 @@ export interface TlsTexts {
   readonly ca: string | undefined;
 }
 
-export interface Published {
-  /** The upstreams in written order, files replaced by what they name. */
-  readonly targets: readonly (AddressTarget | NameTarget)[];
+export interface Published extends UpstreamSet {
   readonly tls: TlsTexts;
   /** Memory of `HealthCells`. */
   readonly cells: Int32Array;
 }
 
-/** Reads the files that `config` names. Throws an Error for the operator when one is of no use. */
-export function publish(config: ForwardConfig, workers: number): Published {
-  const targets = config.to.flatMap((target) =>
-    target.kind === 'file' ? readResolvConf(target.path).map((t) => weighted(t, target)) : [target],
-  );
-  checkCount(targets.length);
-  return { targets, tls: readTls(config.tls), cells: allocateHealth(workers) };
+/** What stays the same whoever the upstreams are. Throws an Error for the operator when a file is of no use. */
+export function publishFixed(
+  config: ForwardConfig,
+  workers: number,
+): Pick<Published, 'tls' | 'cells'> {
+  return { tls: readTls(config.tls), cells: allocateHealth(workers) };
 }
 
-/** Throws an Error when there are no upstreams, or more than the masks of *forward* hold. */
-export function checkCount(upstreams: number): void {
-  if (upstreams === 0) throw new Error('no upstream is left: the files name no nameserver');
-  if (upstreams > MAX_UPSTREAMS) {
-    throw new Error(`${upstreams} upstreams are too many, want at most ${MAX_UPSTREAMS}`);
-  }
+/** For a handler without a control part: upstreams by address and file as they are now, and none by name. */
+export function publish(config: ForwardConfig, workers: number): Published {
+  const targets = config.to.flatMap((target) => {
+    if (target.kind === 'name') return [];
+    return target.kind === 'address'
+      ? [target]
+      : readResolvConf(target.path).map((found) => weighted(found, target));
+  });
+  const problem = countProblem(targets.length);
+  if (problem !== undefined && targets.length > 0) throw new Error(problem);
+  return { set: 1, targets, ...publishFixed(config, workers) };
+}
+
+/** What is wrong with so many upstreams: none are of no use, and the masks of *forward* hold no more than MAX_UPSTREAMS. */
+export function countProblem(upstreams: number): string | undefined {
+  if (upstreams === 0) return 'no upstream is left: the files name no nameserver';
+  if (upstreams <= MAX_UPSTREAMS) return undefined;
+  return `${upstreams} upstreams are too many, want at most ${MAX_UPSTREAMS}`;
 }
 
 function readTls(files: TlsFiles | undefined): TlsTexts {

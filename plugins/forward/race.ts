@@ -2,7 +2,13 @@
 //
 // A race outlives its query: when one message was answered and the query settled, the others stay under way until they are answered or have
 // taken too long, because what becomes of them tells something about their upstreams.
-import { EXCHANGE_LIMIT, type Exchange, Failure, type Query } from '../../core/plugin.js';
+import {
+  EXCHANGE_LIMIT,
+  type Exchange,
+  Failure,
+  type Gauge,
+  type Query,
+} from '../../core/plugin.js';
 
 /** Most messages under way for one query: four upstreams raced, a hedge, and datagrams taken for lost. Past it no further one is sent. */
 export const MAX_LEGS = 8;
@@ -30,6 +36,10 @@ export class Race {
   kind = 0;
   /** It tries whether one of the upstreams is back, all of which are down. */
   isTrial = false;
+  /** Messages sent again because a reply over UDP would not be believed. */
+  doubts = 0;
+  /** See `isStreamless`. */
+  streamlessMask = 0;
   /** Its legs are being looked through: whoever takes one away leaves the rest to the one who looks. */
   isBusy = false;
   timer = 0;
@@ -41,6 +51,15 @@ export class Race {
 
   constructor(index: number) {
     this.index = index;
+  }
+
+  /** Whether TCP was tried at this upstream because nothing over UDP is believed, in vain. */
+  isStreamless(upstream: number): boolean {
+    return (this.streamlessMask & (1 << upstream)) !== 0;
+  }
+
+  noteStreamless(upstream: number): void {
+    this.streamlessMask |= 1 << upstream;
   }
 
   add(x: Exchange): void {
@@ -62,6 +81,12 @@ export class Race {
 export class RacePool {
   readonly #races: Race[] = [];
   readonly #free: Race[] = [];
+  readonly #made: Gauge;
+
+  /** `made` shows how many there are, in use or not. */
+  constructor(made: Gauge) {
+    this.#made = made;
+  }
 
   at(index: number): Race {
     return this.#races[index] as Race;
@@ -74,6 +99,7 @@ export class RacePool {
     if (this.#races.length === EXCHANGE_LIMIT) return undefined;
     const race = new Race(this.#races.length);
     this.#races.push(race);
+    this.#made.inc();
     return race;
   }
 
@@ -90,6 +116,8 @@ export class RacePool {
     race.winner = -1;
     race.kind = 0;
     race.isTrial = false;
+    race.doubts = 0;
+    race.streamlessMask = 0;
     this.#free.push(race);
   }
 }

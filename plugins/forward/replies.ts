@@ -1,5 +1,12 @@
 // Hot path. The replies that clients get: an upstream's, or an error of our own.
-import { DnsError, Failure, type Query, type Reply } from '../../core/plugin.js';
+import {
+  DnsError,
+  type Exchange,
+  Failure,
+  type Query,
+  type Reply,
+  unmixOwners,
+} from '../../core/plugin.js';
 import type { Race } from './race.js';
 import type { Upstream } from './upstream.js';
 
@@ -9,9 +16,10 @@ const RA = 0x80;
 const NO_UPSTREAM = new DnsError('ERR_NO_UPSTREAM');
 const OVERLOAD = new DnsError('ERR_OVERLOAD');
 
-/** An upstream's message for the client; undefined when it cannot be read. */
+/** An upstream's reply to `x` as one for the client; undefined when it cannot be read. */
 export function replyFrom(
   q: Query,
+  x: Exchange,
   wire: Uint8Array,
   length: number,
   rcode: number,
@@ -20,6 +28,7 @@ export function replyFrom(
   if (wire[5] === 0) return withRecursion(q.replyRcode(rcode));
   const reply = q.replyWire(wire, length);
   if (!reply.layout.isValid) return undefined;
+  unmixOwners(x, wire, reply.layout);
   reply.optOffset = reply.layout.optOffset;
   return reply;
 }

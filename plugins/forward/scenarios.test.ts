@@ -68,43 +68,59 @@ for (const upstreams of [1, 2]) {
   );
 }
 
-test(
-  'scenario: one of two turns from 1 ms to 1 s: few clients wait, and it is asked no more',
-  LIMIT,
-  async (t) => {
-    const scene = await Scene.start(t, 2);
-    const [first, second] = both(scene);
-    first.delayMs = 1;
-    second.delayMs = 5;
-    await scene.load(2000, 10);
-    first.delayMs = 1000;
-    const asked = await scene.load(4000, 10);
-    await scene.pass(2000, 20);
-    const slow = asked.filter((a) => took(a) >= 1000);
-    assert.ok(slow.length <= 3, String(slow.length));
-    const late = asked.filter((a) => a.atMs >= (asked[0] as Asked).atMs + 2000);
-    assert.ok(late.every((a) => octet(a) === 2 && took(a) < 50));
-  },
-);
-
-test('scenario: one of two goes silent: no client waits for its time-out', LIMIT, async (t) => {
-  const scene = await Scene.start(t, 2);
-  const [first, second] = both(scene);
-  first.delayMs = 1;
-  second.delayMs = 5;
-  await scene.load(2000, 10);
-  first.die();
-  const asked = await scene.load(3000, 10);
-  await scene.pass(500, 10);
-  assert.ok(asked.every((a) => octet(a) === 2));
-  assert.ok(Math.max(...asked.map(took)) <= 300, String(Math.max(...asked.map(took))));
-  const [to] = [first.server.address];
-  assert.equal(scene.metric('state_changes_total', { to, state: 'suspected' }), 1);
-});
-
-for (const policy of ['random', 'round_robin', 'hash'] as const) {
+for (const { over, properties, everyMs } of [
+  { over: 'UDP', properties: '', everyMs: 10 },
+  { over: 'UDP, and is busy', properties: '', everyMs: 2 },
+  { over: 'TCP', properties: 'force_tcp', everyMs: 10 },
+]) {
   test(
-    `scenario: one of two goes silent under ${policy}: no client waits longer than one attempt`,
+    `scenario: one of two turns from 1 ms to 1 s over ${over}: few clients wait, and it is asked no more`,
+    LIMIT,
+    async (t) => {
+      const scene = await Scene.start(t, 2, properties);
+      const [first, second] = both(scene);
+      first.delayMs = 1;
+      second.delayMs = 5;
+      await scene.load(2000, everyMs);
+      first.delayMs = 1000;
+      const asked = await scene.load(4000, everyMs);
+      await scene.pass(2000, 20);
+      const slow = asked.filter((a) => took(a) >= 1000);
+      assert.ok(slow.length <= 3, String(slow.length));
+      const late = asked.filter((a) => a.atMs >= (asked[0] as Asked).atMs + 2000);
+      assert.ok(late.length >= 100);
+      assert.ok(late.every((a) => octet(a) === 2 && took(a) < 50));
+    },
+  );
+}
+
+for (const { over, properties } of [
+  { over: 'UDP', properties: '' },
+  { over: 'TCP', properties: 'force_tcp' },
+]) {
+  test(
+    `scenario: one of two goes silent over ${over}: no client waits for its time-out`,
+    LIMIT,
+    async (t) => {
+      const scene = await Scene.start(t, 2, properties);
+      const [first, second] = both(scene);
+      first.delayMs = 1;
+      second.delayMs = 5;
+      await scene.load(2000, 10);
+      first.die();
+      const asked = await scene.load(3000, 10);
+      await scene.pass(500, 10);
+      assert.ok(asked.every((a) => octet(a) === 2));
+      assert.ok(Math.max(...asked.map(took)) <= 300, String(Math.max(...asked.map(took))));
+      const [to] = [first.server.address];
+      assert.equal(scene.metric('state_changes_total', { to, state: 'suspected' }), 1);
+    },
+  );
+}
+
+for (const policy of ['random', 'round_robin', 'hash', 'random\nforce_tcp'] as const) {
+  test(
+    `scenario: one of two goes silent under ${policy.replace('\n', ', ')}: no client waits longer than one attempt`,
     LIMIT,
     async (t) => {
       const scene = await Scene.start(t, 2, `policy ${policy}`);

@@ -2,6 +2,7 @@
 import { createTlsContext, definePlugin, type Services } from '../../core/plugin.js';
 import { ForwardControl } from './control.js';
 import { Forward, type ForwardOptions } from './forward.js';
+import { hashOf } from './health-cells.js';
 import { type Published, publish } from './publish.js';
 import { type ForwardConfig, forwardSyntax, hedgeShare, idleTimes, rcodeMask } from './syntax.js';
 
@@ -11,7 +12,7 @@ export default definePlugin({
   syntax: forwardSyntax,
   setup(config, services) {
     const published = publishedOf(config, services);
-    return new Forward(published.targets, optionsOf(config, published), services);
+    return new Forward(published, optionsOf(config, published), services);
   },
   control: (config, services) => new ForwardControl(config, services),
 });
@@ -21,13 +22,18 @@ function publishedOf(config: ForwardConfig, services: Services): Published {
   return (services.published as Published | undefined) ?? publish(config, services.workers);
 }
 
-function optionsOf(config: ForwardConfig, { targets, tls, cells }: Published): ForwardOptions {
+function optionsOf(config: ForwardConfig, { tls, cells }: Published): ForwardOptions {
   const [intervalMs, probe] = config.health_check;
-  const isPlainOnly = targets.every((target) => target.scheme === 'dns');
+  const isPlainOnly = config.to.every((to) => to.kind === 'file' || to.scheme === 'dns');
   return {
+    origin: hashOf(
+      config.to
+        .map((target) => JSON.stringify(target))
+        .sort()
+        .join(' '),
+    ),
     from: config.from,
     except: config.except,
-    resolvers: config.resolver,
     preferUdp: config.prefer_udp,
     readTimeoutMs: config.read_timeout,
     maxAttempts: config.max_connect_attempts,
@@ -42,6 +48,7 @@ function optionsOf(config: ForwardConfig, { targets, tls, cells }: Published): F
     logsDisagreements: config.log_disagreements,
     upstream: {
       cells,
+      mixesCase: !config.no_0x20,
       health: { maxFails: config.max_fails, intervalMs, ...probe },
       sourceAddress: config.source_address,
       tlsContext: isPlainOnly ? undefined : createTlsContext(tls),

@@ -1,6 +1,8 @@
 // Upstreams over TCP and TLS that do everything wrong: what a client gets, and what the upstream sees.
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import type { Socket } from 'node:net';
+import test, { type TestContext } from 'node:test';
+import { TLSSocket, type TlsOptions } from 'node:tls';
 import {
   FakeUpstream,
   fakeServices,
@@ -25,19 +27,40 @@ import forward from './setup.js';
 
 const TCP_ONLY = 'force_tcp\nmax_fails 0\npolicy sequential';
 
+interface Misdeed {
+  readonly name: string;
+  readonly first: StreamAnswer;
+}
+
 const answer: StreamAnswer = (query, socket) => socket.write(frame(answerTo(query)));
 
-for (const { name, first } of [
+/** Breaks the connection, over TCP with a RST. */
+function reset(socket: Socket): void {
+  if (socket instanceof TLSSocket) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
+/** How upstreams are asked: what a TO begins with, and what else is written. */
+interface Way {
+  readonly scheme: string;
+  readonly properties: string;
+  readonly tls: TlsOptions | undefined;
+}
+
+async function wayOf(t: TestContext, over: 'TCP' | 'TLS'): Promise<Way> {
+  if (over === 'TCP') return { scheme: '', properties: TCP_ONLY, tls: undefined };
+  const { key, cert, file } = await certificate(t);
+  return { scheme: 'tls://', properties: `${TCP_ONLY}\ntls ${file}`, tls: { key, cert } };
+}
+
+const AT_ONCE: readonly Misdeed[] = [
   {
     name: 'resets in the middle of an answer',
     first: (query, socket) => {
-      socket.write(frame(answerTo(query)).subarray(0, 20), () => socket.resetAndDestroy());
+      socket.write(frame(answerTo(query)).subarray(0, 20), () => reset(socket));
     },
   },
-  {
-    name: 'closes without an answer',
-    first: (_query, socket) => socket.end(),
-  },
+  { name: 'closes without an answer', first: (_query, socket) => socket.end() },
   {
     name: 'replies to another question',
     first: (query, socket) => {
@@ -54,20 +77,9 @@ for (const { name, first } of [
       socket.write(frame(reply));
     },
   },
-] as const satisfies readonly { name: string; first: StreamAnswer }[]) {
-  test(`streams: an upstream that ${name} is passed over at once`, LIMIT, async (t) => {
-    const bad = await serveStreams(t, first);
-    const good = await serveStreams(t, answer);
-    const text = `forward . 127.0.0.1:${bad.port} 127.0.0.1:${good.port} {\n${TCP_ONLY}\n}`;
-    const r = await forwardRig(t, text);
-    assert.equal(octetOf(await r.ask('www.example.org')), 7);
-    assert.equal(good.arrivals.length, 1);
-    // One that broke is asked once more on a fresh connection: this one had been opened ahead, so it may have been idle for too long.
-    assert.ok(bad.arrivals.length <= 2);
-  });
-}
+];
 
-for (const { name, first } of [
+const IN_TIME: readonly Misdeed[] = [
   {
     name: 'replies with another id',
     first: (query, socket) => {
@@ -77,20 +89,77 @@ for (const { name, first } of [
     },
   },
   { name: 'sends one byte and no more', first: (_query, socket) => socket.write(Uint8Array.of(1)) },
-] as const satisfies readonly { name: string; first: StreamAnswer }[]) {
+  { name: 'says nothing', first: () => {} },
+  {
+    name: 'lets its answer drip',
+    first: (_query, socket) => {
+      const drip = (): void => {
+        if (!socket.destroyed) socket.write(Uint8Array.of(0x10), () => setTimeout(drip, 5));
+      };
+      drip();
+    },
+  },
+];
+
+for (const over of ['TCP', 'TLS'] as const) {
+  const options = { ...LIMIT, ...(over === 'TLS' ? needTools('openssl') : {}) };
+  const two = async (t: TestContext, first: StreamAnswer) => {
+    const { scheme, properties, tls } = await wayOf(t, over);
+    const bad = await serveStreams(t, first, tls);
+    const good = await serveStreams(t, answer, tls);
+    const to = [bad, good].map(({ port }) => `${scheme}127.0.0.1:${port}`).join(' ');
+    return { bad, good, r: await forwardRig(t, `forward . ${to} {\n${properties}\n}`) };
+  };
+
+  for (const { name, first } of AT_ONCE) {
+    test(
+      `streams: ${over}: an upstream that ${name} is passed over at once`,
+      options,
+      async (t) => {
+        const { bad, good, r } = await two(t, first);
+        assert.equal(octetOf(await r.ask('www.example.org')), 7);
+        assert.equal(good.arrivals.length, 1);
+        // One that broke is asked once more on a fresh connection: this one had been opened ahead, so it may have been idle for too long.
+        assert.ok(bad.arrivals.length <= 2);
+      },
+    );
+  }
+
+  for (const { name, first } of IN_TIME) {
+    test(
+      `streams: ${over}: an upstream that ${name} costs one read_timeout, and the next one answers`,
+      options,
+      async (t) => {
+        const { bad, good, r } = await two(t, first);
+        const reply = r.ask('www.example.org');
+        await until(() => bad.arrivals.length === 1);
+        r.clock.advance(1999);
+        assert.equal(good.arrivals.length, 0);
+        r.clock.advance(1);
+        assert.equal(octetOf(await reply), 7);
+        assert.deepEqual([bad.arrivals.length, good.arrivals.length], [1, 1]);
+        // One that is not heard from is asked no more.
+        assert.equal(octetOf(await r.ask('mail.example.org')), 7);
+        assert.equal(bad.arrivals.length, 1);
+      },
+    );
+  }
+
   test(
-    `streams: an upstream that ${name} costs the next one's answer, nothing more`,
-    LIMIT,
+    `streams: ${over}: what was under way on a connection that breaks is answered elsewhere`,
+    options,
     async (t) => {
-      const bad = await serveStreams(t, first);
-      const good = await serveStreams(t, answer);
-      const text = `forward . 127.0.0.1:${bad.port} 127.0.0.1:${good.port} {\n${TCP_ONLY}\n}`;
-      const r = await forwardRig(t, text);
-      const reply = r.ask('www.example.org');
-      await until(() => bad.arrivals.length === 1);
-      r.clock.advance(2000);
-      assert.equal(octetOf(await reply), 7);
-      assert.deepEqual([bad.arrivals.length, good.arrivals.length], [1, 1]);
+      const { bad, good, r } = await two(t, (_query, socket) => {
+        if (bad.arrivals.length === 30) for (const each of bad.sockets) reset(each);
+        // What is sent once more breaks at once.
+        else if (bad.arrivals.length > 30) reset(socket);
+      });
+      const replies = await Promise.all(
+        Array.from({ length: 30 }, (_, i) => r.ask(`n${i}.example.org`)),
+      );
+      assert.deepEqual(replies.map(octetOf), new Array(30).fill(7));
+      assert.equal(good.arrivals.length, 30);
+      assert.ok(bad.arrivals.length >= 30 && bad.arrivals.length <= 60);
     },
   );
 }

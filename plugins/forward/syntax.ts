@@ -81,6 +81,7 @@ export const forwardSyntax = directive({
     except: zones({ min: 1 }).or([]),
     force_tcp: flag(),
     prefer_udp: flag(),
+    no_0x20: flag(),
     expire: duration().optional(),
     max_age: duration().or(0),
     max_idle_conns: integer({ min: 0 }).or(0),

@@ -3,12 +3,14 @@ import { CommandError, type ControlServices, METRIC_SOURCE, type Row } from '../
 import { CAUSES, HOLD_MS, type State } from './health.js';
 import { Cause, HealthCells } from './health-cells.js';
 import { type LatencySummary, summarize } from './latency.js';
+import type { ForwardConfig } from './syntax.js';
 
 export const UPSTREAMS_HELP =
   'what is known of the upstreams: state, speed, share of queries, errors';
 
 const HITS = 'proxy_conn_cache_hits_total';
 const MISSES = 'proxy_conn_cache_misses_total';
+const OPEN = 'forward_connections';
 
 /** How an upstream is asked, by how it is called. */
 const TRANSPORTS = [
@@ -27,34 +29,41 @@ interface Line {
 
 export class UpstreamTable {
   readonly #cells: Int32Array;
+  readonly #isAsked: (text: string) => boolean;
   readonly #zones: string;
   readonly #maxFails: number;
+  readonly #isMixing: boolean;
   readonly #services: ControlServices;
 
-  /** `zones` are those that the *forward* is for. */
+  /** `isAsked` says whether an upstream that has a place is one of those of now. */
   constructor(
     cells: Int32Array,
-    zones: readonly string[],
-    maxFails: number,
+    isAsked: (text: string) => boolean,
+    { from, max_fails, no_0x20 }: Pick<ForwardConfig, 'from' | 'max_fails' | 'no_0x20'>,
     services: ControlServices,
   ) {
     this.#cells = cells;
-    this.#zones = zones.join(',');
-    this.#maxFails = maxFails;
+    this.#isAsked = isAsked;
+    this.#zones = from.join(',');
+    this.#maxFails = max_fails;
+    this.#isMixing = !no_0x20;
     this.#services = services;
   }
 
   /** A row for each upstream and transport that was used. */
   readonly run = (args: readonly string[]): readonly Row[] => {
     if (args.length > 0) throw new CommandError('upstreams takes no arguments');
-    const lines = HealthCells.all(this.#cells).flatMap((place) => linesOf(this.#cells, place));
+    const lines = HealthCells.all(this.#cells)
+      .filter(({ text }) => this.#isAsked(text))
+      .flatMap((place) => linesOf(this.#cells, place));
     const sent = lines.reduce((sum, { latency }) => sum + latency.sent, 0);
-    const opened = this.#opened();
-    return lines.map((line) => this.#row(line, sent, opened));
+    const counts = this.#counts();
+    return lines.map((line) => this.#row(line, sent, counts));
   };
 
-  #row({ place, text, to, proto, latency }: Line, sent: number, opened: Opened): Row {
+  #row({ place, text, to, proto, latency }: Line, sent: number, counts: Counts): Row {
     const state = this.#stateOf(place);
+    const hits = counts(HITS, to, proto);
     return {
       zones: this.#zones,
       upstream: text,
@@ -67,9 +76,17 @@ export class UpstreamTable {
       sent: latency.sent,
       failed: latency.failed,
       errors_percent: rounded(100 * latency.errorShare),
-      reused_percent: opened(to, proto),
+      pool: counts(OPEN, to, proto),
+      reused_percent: percent(hits, hits + counts(MISSES, to, proto)),
+      case: proto === 'udp' ? this.#caseOf(place) : '',
       why: state === 'trusted' ? '' : whyOf(place, this.#services.clock.nowMs),
     };
+  }
+
+  /** In which case questions over UDP are sent, and come back. */
+  #caseOf(place: HealthCells): 'mixed' | 'folded' | 'kept' {
+    if (!this.#isMixing) return 'kept';
+    return place.foldedUntil > this.#services.clock.nowMs / 1000 ? 'folded' : 'mixed';
   }
 
   #stateOf(place: HealthCells): State {
@@ -80,23 +97,21 @@ export class UpstreamTable {
     return isHeld && agoMs(place, this.#services.clock.nowMs) >= HOLD_MS ? 'trusted' : 'suspected';
   }
 
-  /** Of all messages to an upstream, how many found a socket or connection open. */
-  #opened(): Opened {
+  /** What all workers count of the sockets and connections to each upstream. */
+  #counts(): Counts {
     const counts = new Map<string, number>();
     for (const { name, samples } of this.#services.get(METRIC_SOURCE).families()) {
-      if (name !== HITS && name !== MISSES) continue;
+      if (name !== HITS && name !== MISSES && name !== OPEN) continue;
       for (const { labels, values } of samples) {
         counts.set(`${name} ${labels.to} ${labels.proto}`, values[0] ?? 0);
       }
     }
-    return (to, proto) => {
-      const hits = counts.get(`${HITS} ${to} ${proto}`) ?? 0;
-      return percent(hits, hits + (counts.get(`${MISSES} ${to} ${proto}`) ?? 0));
-    };
+    return (name, to, proto) => counts.get(`${name} ${to} ${proto}`) ?? 0;
   }
 }
 
-type Opened = (to: string, proto: string) => number | null;
+/** A metric of one upstream and transport, 0 without. */
+type Counts = (name: string, to: string, proto: string) => number;
 
 function linesOf(cells: Int32Array, place: HealthCells): readonly Line[] {
   const { text } = place;

@@ -3,7 +3,6 @@ import {
   type Batch,
   type Carrier,
   type Counter,
-  createReceiveBatch,
   DnsError,
   type ExchangePool,
   Failure,
@@ -12,14 +11,14 @@ import {
   type Metrics,
   rcodeName,
   type Services,
-  SOCKETS,
   TIMERS,
 } from '../../core/plugin.js';
 import type { Candidate } from './candidate.js';
-import { type CarrierOptions, type Carriers, createCarriers } from './carriers.js';
+import { type CarrierOptions, type Carriers, createCarriers, spoofCounterOf } from './carriers.js';
 import { Health, type HealthOptions, STATES, type State } from './health.js';
 import { HealthCells, hashOf } from './health-cells.js';
 import { Latency } from './latency.js';
+import { Spelling } from './spelling.js';
 import { type AddressTarget, addressWithPort, targetText } from './targets.js';
 import { DEFAULT_WEIGHT } from './weights.js';
 
@@ -36,6 +35,8 @@ const LOG_INTERVAL_MS = 60_000;
 export interface UpstreamOptions extends CarrierOptions {
   readonly cells: Int32Array;
   readonly health: HealthOptions;
+  /** Whether the case of letters in questions over UDP is mixed. */
+  readonly mixesCase: boolean;
 }
 
 export class Upstream implements Candidate {
@@ -44,6 +45,9 @@ export class Upstream implements Candidate {
   readonly weight: number;
   readonly seed: number;
   readonly health: Health;
+  readonly spelling: Spelling;
+  /** Counts replies over UDP that were forged but for the case of letters. */
+  readonly forged: Counter;
   readonly timeoutError: DnsError;
   readonly networkError: DnsError;
   readonly answerError: DnsError;
@@ -73,9 +77,32 @@ export class Upstream implements Candidate {
     this.#durations = durationsOf(services.metrics, to);
 
     const { clock, metrics, log, worker } = services;
-    const onError = (error: Error): void => this.#logOnce(log, error);
-    this.#carriers = createCarriers(target, options, services, exchanges, receiveBatch, onError);
     const cells = HealthCells.of(options.cells, this.text, worker);
+    this.forged = spoofCounterOf(metrics, to, 'case');
+    this.spelling = new Spelling(this.text, cells, options.mixesCase, {
+      clock,
+      log,
+      folds: metrics.counter(
+        'case_folds_total',
+        'How often an upstream was found not to keep the case of questions.',
+        { to },
+      ),
+    });
+    const given = metrics.counter(
+      'distrusted_sockets_total',
+      'UDP sockets given up because too many messages looked forged.',
+      { to },
+    );
+    this.#carriers = createCarriers(target, options, services, exchanges, receiveBatch, {
+      onError: (error) => this.#logOnce(log, error),
+      onForgery: () => {
+        given.inc();
+        if (!cells.startsWarning(clock.nowMs)) return;
+        log.warning(
+          `somebody may be forging answers of upstream ${this.text}: what waits for them is asked over TCP`,
+        );
+      },
+    });
     this.#datagrams = new Latency(options.cells, cells.latencyAt(false), clock);
     this.#streams = new Latency(options.cells, cells.latencyAt(true), clock);
     const failures = metrics.counter(
@@ -119,9 +146,10 @@ export class Upstream implements Candidate {
     return failure === Failure.ANSWER ? this.answerError : this.networkError;
   }
 
-  /** Opens a connection ahead of the first query, where there is no other way to it. */
-  warm(): void {
+  /** Opens a connection ahead of the first query, where there is no other way to it, and goes on with the probes of a worker that is gone. */
+  begin(): void {
     this.#carriers.stream.warm?.();
+    this.health.start();
   }
 
   close(): void {
@@ -149,23 +177,6 @@ function durationsOf(metrics: Metrics, to: string): readonly Histogram[] {
       { proxy_name: 'forward', to, rcode: rcode < COUNTED_RCODES ? rcodeName(rcode) : 'other' },
     ),
   );
-}
-
-/** An upstream for each target; a target that is named twice is one upstream that is asked twice as often. */
-export function createUpstreams(
-  targets: readonly AddressTarget[],
-  options: UpstreamOptions,
-  services: Services,
-  exchanges: ExchangePool,
-): readonly Upstream[] {
-  const batch = createReceiveBatch(services.get(SOCKETS));
-  const made = new Map<string, Upstream>();
-  return targets.map((target) => {
-    const key = JSON.stringify(target);
-    const upstream = made.get(key) ?? new Upstream(target, options, services, exchanges, batch);
-    made.set(key, upstream);
-    return upstream;
-  });
 }
 
 function changesOf(metrics: Metrics, to: string): Readonly<Record<State, Counter>> {

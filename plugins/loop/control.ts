@@ -87,10 +87,12 @@ export class LoopControl implements Control {
   }
 
   #clear(): void {
-    if (this.#watch.state === State.LOOPING) this.#log.info(`no loop for "${this.#zone}" any more`);
+    const wasLooping = this.#watch.state === State.LOOPING;
+    // The workers first: whoever reads the line finds that it is true.
     this.#watch.state = State.QUIET;
     this.#isLooping.set(0);
     this.#isStarting = false;
+    if (wasLooping) this.#log.info(`no loop for "${this.#zone}" any more`);
   }
 
   #found(door: Door): void {
@@ -99,9 +101,10 @@ export class LoopControl implements Control {
       this.#process.fail(`loop: ${text}`);
       return;
     }
-    if (this.#watch.state !== State.LOOPING) this.#log.error(`${text}; answering SERVFAIL`);
+    const wasLooping = this.#watch.state === State.LOOPING;
     this.#watch.state = State.LOOPING;
     this.#isLooping.set(1);
+    if (!wasLooping) this.#log.error(`${text}; answering SERVFAIL`);
   }
 }
 

@@ -10,6 +10,11 @@ import { needTools } from '../lib/tools.js';
 
 const need = needTools('named');
 
+/** As many records of one type as BIND takes. */
+function hundred(line: (i: number) => string): string {
+  return Array.from({ length: 100 }, (_, i) => line(i)).join('\n');
+}
+
 /** Names that share tails with the question, with each other, with names in data only, and not at all; in two cases. */
 const ZONE = `$ORIGIN example.org.
 $TTL 300
@@ -44,6 +49,15 @@ c.many.in.many A 192.0.2.33
 old DNAME new.example.org.
 ptr PTR host
 ptr PTR mx1
+rp RP admin.in text.in
+afs AFSDB 1 mx1
+kx KX 1 mx1
+naptr NAPTR 1 2 "s" "SIP+D2U" "" _sip._udp
+minfo MINFO admin.in errors.in
+${hundred((i) => `long TXT "${i} ${'x'.repeat(240)}"\nlong MX ${i} after${i}.pool.in`)}
+${hundred((i) => `after${i}.pool.in A 192.0.2.${i + 50}`)}
+${hundred((i) => `many-names MX ${i} m${i}.mx${i}\nm${i}.mx${i} A 192.0.2.${i + 50}`)}
+${hundred((i) => `many-names PTR a.b.c.d.e.p${i}`)}
 ${Array.from({ length: 40 }, (_, i) => `big MX ${i} h${i}.pool${i % 4}.in\nh${i}.pool${i % 4}.in A 192.0.2.${i + 50}`).join('\n')}
 `;
 
@@ -62,6 +76,12 @@ const QUESTIONS = [
   ['nothing.deep.down.in.example.org', 'AAAA'],
   ['host.example.org', 'AAAA'],
   ['big.example.org', 'MX'],
+  ['rp.example.org', 'RP'],
+  ['afs.example.org', 'AFSDB'],
+  ['naptr.example.org', 'NAPTR'],
+  // Most names are behind what a pointer can reach.
+  ['long.example.org', 'ANY'],
+  ['many-names.example.org', 'ANY'],
 ] as const;
 
 let bind: NameServer;

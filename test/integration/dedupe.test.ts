@@ -65,7 +65,7 @@ const answerAll: Script = (query) => {
   return { answers: [{ type: 'A', name, ttl: 60, data: '192.0.2.1' }] };
 };
 
-/** A server with *dedupe* before an upstream that answers, as `script` says, when it is released. */
+/** A server with *dedupe* before an upstream that answers, as `script` says, when it is released. Over TCP: a datagram would be repeated after a second. */
 async function start(t: TestContext, workers = 1, script = answerAll): Promise<Scene> {
   let release: () => void = () => {};
   const released = new Promise<void>((resolve) => {
@@ -87,7 +87,10 @@ plugin ./fickle.mjs
     seat
     dedupe
     fickle
-    forward . ${upstream.address}
+    forward . ${upstream.address} {
+        force_tcp
+        read_timeout 5s
+    }
 }
 `,
     { args: ['-workers', String(workers)], files: { 'seat.mjs': SEAT, 'fickle.mjs': FICKLE } },

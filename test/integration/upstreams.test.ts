@@ -1,10 +1,11 @@
 // NSD, Unbound and BIND as upstreams: what a client gets through the server is what it would have got from them.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import test from 'node:test';
 import type { Answer } from 'dns-packet';
 import { type Starter, startBind, startNsd, startUnbound } from '../lib/authoritative.js';
 import { type AskOptions, ask, exchange, type Got, questionEnd } from '../lib/client.js';
-import { startHeimdall } from '../lib/heimdall.js';
+import { runHeimdall, startHeimdall } from '../lib/heimdall.js';
 import { freePort } from '../lib/ports.js';
 import { needTools } from '../lib/tools.js';
 import { signedZoneText, UNKNOWN_RDATA, ZONE } from '../lib/zone.js';
@@ -122,6 +123,23 @@ for (const { tool, start } of upstreams) {
         assert.ok(soa.ttl <= 60, String(soa.ttl));
       },
     );
+
+    await t.test(`upstreams: ${tool}: keeps the case of questions`, async () => {
+      const socket = join(heimdall.folder, `control-${port}.sock`);
+      const args = ['upstreams', '-json', '-control', socket];
+      const { stdout } = await runHeimdall(args, heimdall.folder);
+      const rows = stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      const udp = rows.filter(({ transport }) => transport === 'udp');
+      assert.deepEqual(
+        udp.map((row) => row.case),
+        ['mixed'],
+      );
+      assert.ok(udp[0].sent > questions.length / 2);
+      assert.doesNotMatch(heimdall.stdout, /case of questions|forging/);
+    });
   });
 }
 

@@ -11,6 +11,7 @@ export interface NameServer {
   readonly port: number;
   readonly address: string;
   readonly pid: number;
+  readonly isRunning: boolean;
   readonly stderr: string;
   stop(): Promise<void>;
 }
@@ -146,6 +147,9 @@ async function startServer(
     port,
     address: `127.0.0.1:${port}`,
     pid: child.pid,
+    get isRunning() {
+      return child.isRunning;
+    },
     get stderr() {
       return child.stderr;
     },

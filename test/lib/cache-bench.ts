@@ -6,8 +6,11 @@ import {
   DnsError,
   type Next,
   type Query,
+  Rcode,
   Reply,
+  RRClass,
   RRType,
+  Section,
   TIMERS,
 } from '../../core/plugin.js';
 import {
@@ -29,6 +32,7 @@ import type { CacheMemory } from '../../plugins/cache/options.js';
 import cache, { optionsOf, sizesOf } from '../../plugins/cache/setup.js';
 import type { CacheConfig } from '../../plugins/cache/syntax.js';
 import negative from '../../plugins/negative/setup.js';
+import prefetch from '../../plugins/prefetch/setup.js';
 
 /** Time of day that signatures are judged by. */
 export const WALL_SECONDS = 1_700_000_000;
@@ -39,11 +43,27 @@ export type Says = (q: Query) => Packet | Answer;
 export interface WorkerOptions {
   readonly block?: Partial<BlockInfo>;
   readonly worker?: number;
+  readonly workers?: number;
+  /** Milliseconds since 1970 at a time of the clock; WALL_SECONDS at all times otherwise. */
+  wallMs?(nowMs: number): number;
 }
 
 /** A block whose *negative* says this. */
 export function withNegative(text = 'negative'): WorkerOptions {
   return { block: { parts: new Map([['negative', parseDirective(negative, text)[0]]]) } };
+}
+
+/** The time of day at which a bench with a *prefetch* begins: midnight, and the beginning of a period. */
+export const MIDNIGHT_MS = Date.UTC(2026, 0, 5);
+
+/** A block whose *prefetch* says this, with a time of day that goes on. */
+export function withPrefetch(text = 'prefetch'): WorkerOptions {
+  const [config] = parseDirective(prefetch, text);
+  const startMs = new FakeClock().nowMs;
+  return {
+    block: { parts: new Map([['prefetch', config]]) },
+    wallMs: (nowMs) => MIDNIGHT_MS + nowMs - startMs,
+  };
 }
 
 /** One cache, its main-thread part and one worker; `another` makes more workers. */
@@ -78,6 +98,7 @@ export class CacheBench {
       clock: this.clock,
       block: options.block ?? {},
       worker: options.worker ?? 0,
+      workers: options.workers ?? 1,
       tokens: [[TIMERS, this.timers]],
     });
     this.metrics = services.metrics;
@@ -87,8 +108,9 @@ export class CacheBench {
       optionsOf(this.#config, services.block.parts),
       memory,
       services,
-      () => WALL_SECONDS * 1000,
+      () => options.wallMs?.(this.clock.nowMs) ?? WALL_SECONDS * 1000,
     );
+    this.handler.onLink((q) => this.next(q));
   }
 
   /** The rest of the chain. */
@@ -107,6 +129,19 @@ export class CacheBench {
     return ask(this.handler, q, this.next);
   }
 
+  /** Keeps an answer for each of so many names of their own, without a promise. */
+  fill(entries: number): void {
+    const q = makeQuery('name0000.example.net', 'A', { receivedMs: this.clock.nowMs });
+    for (let n = 0; n < entries; n++) {
+      for (let i = 0; i < FILL_LETTERS; i++) {
+        const letter = 97 + ((n >> (3 * i)) & 7);
+        q.folded[1 + i] = letter;
+        q.wire[q.qnameOffset + 1 + i] = letter;
+      }
+      void this.handler.serve(q, oneAddress);
+    }
+  }
+
   advance(seconds: number): void {
     this.clock.advance(seconds * 1000);
   }
@@ -115,6 +150,22 @@ export class CacheBench {
     return this.metrics.value(name, type === undefined ? {} : { type });
   }
 }
+
+/** Letters of the first label that count. */
+const FILL_LETTERS = 8;
+
+const oneAddress: Next = (q) =>
+  q.replyRecords(Rcode.NOERROR, (builder) => {
+    const qname = q.wire.subarray(q.qnameOffset, q.qnameEnd);
+    builder.addRecord(
+      Section.ANSWER,
+      qname,
+      RRType.A,
+      RRClass.IN,
+      3600,
+      Uint8Array.of(192, 0, 2, 1),
+    );
+  });
 
 export const FAILURE = new DnsError('ERR_UPSTREAM_TIMEOUT');
 

@@ -59,6 +59,33 @@ export async function makeCertificate(
   }
 }
 
+/** A certificate for a name, and the authority that issued it. */
+export interface Issued extends Certificate {
+  readonly ca: string;
+}
+
+/** Makes an authority and has it issue a certificate for a name alone, no address. Needs openssl. */
+export async function makeIssued(name = SERVER_NAME): Promise<Issued> {
+  const folder = tempFolder();
+  try {
+    const [caKey, key] = await Promise.all([makeKey(), makeKey()]);
+    const caKeyFile = folder.write('ca-key.pem', caKey);
+    const ca = await openssl(
+      ...['req', '-new', '-x509', '-key', caKeyFile, '-days', '2', '-subj', '/CN=Test CA'],
+    );
+    const keyFile = folder.write('key.pem', key);
+    const request = await openssl('req', '-new', '-key', keyFile, '-subj', '/CN=leaf');
+    const cert = await openssl(
+      ...['x509', '-req', '-in', folder.write('request.pem', request), '-days', '2'],
+      ...['-CA', folder.write('ca.pem', ca), '-CAkey', caKeyFile, '-set_serial', '2'],
+      ...['-extfile', folder.write('names', `subjectAltName=DNS:${name}`)],
+    );
+    return { ca, key, cert };
+  } finally {
+    folder.remove();
+  }
+}
+
 function makeKey(): Promise<string> {
   return openssl('ecparam', '-name', 'prime256v1', '-genkey', '-noout');
 }

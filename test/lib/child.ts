@@ -11,6 +11,8 @@ export interface ChildOptions {
   readonly ready: RegExp;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Until it must be ready, 20 seconds otherwise. */
+  readonly startLimitMs?: number;
   /** Given on standard input, which is then closed. */
   readonly input?: string;
 }
@@ -57,7 +59,7 @@ export class Child {
   static async start(options: ChildOptions): Promise<Child> {
     const child = new Child(options);
     try {
-      await child.waitFor(options.ready, START_LIMIT_MS);
+      await child.waitFor(options.ready, options.startLimitMs ?? START_LIMIT_MS);
     } catch (error) {
       await child.kill();
       throw error;

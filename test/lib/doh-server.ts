@@ -1,7 +1,12 @@
 // DNS over HTTPS servers for tests: real ones on loopback, HTTP/2 or 1.1, that say what a test wants.
 import { once } from 'node:events';
 import type { RequestListener } from 'node:http';
-import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import {
+  createSecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type Settings,
+} from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TestContext } from 'node:test';
@@ -49,6 +54,8 @@ export interface DohServer {
   readonly sockets: readonly Socket[];
   /** Whether each connection resumed a TLS session. */
   readonly resumed: readonly boolean[];
+  /** Closes the port and every connection. */
+  stop(): void;
 }
 
 export type Respond = (request: DohRequest, response: Http2ServerResponse) => void;
@@ -60,7 +67,7 @@ export const sayAnswer: Respond = ({ message }, response) => {
 
 export async function dohServer(
   t: TestContext,
-  options: { key: string; cert: string; isHttp1?: boolean },
+  options: { key: string; cert: string; isHttp1?: boolean; settings?: Settings; port?: number },
   respond: Respond = sayAnswer,
 ): Promise<DohServer> {
   const requests: DohRequest[] = [];
@@ -100,12 +107,13 @@ export async function dohServer(
     resumed.push(socket instanceof TLSSocket && socket.isSessionReused());
   });
   server.on('sessionError', () => {});
-  server.listen(0, '127.0.0.1');
+  server.listen(options.port ?? 0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => {
+  const stop = (): void => {
     for (const socket of sockets) socket.destroy();
     server.close();
-  });
+  };
+  t.after(stop);
   const { port } = server.address() as AddressInfo;
-  return { port, requests, connections: () => sockets.length, sockets, resumed };
+  return { port, requests, connections: () => sockets.length, sockets, resumed, stop };
 }

@@ -49,7 +49,8 @@ export interface ForwardRigOptions {
 export function publishForward(text: string, workers: number): unknown {
   const [config] = parseDirective(forward, text);
   assert.ok(config !== undefined && forward.control !== undefined);
-  const services = { ...fakeServices({ workers }) };
+  // No machine has what examples have as upstreams but by chance; a listener on every address would take that for its own.
+  const services = fakeServices({ workers, servers: ['dns://127.0.0.1:1'] });
   return forward.control(config, services).published;
 }
 
@@ -131,7 +132,7 @@ export function octetOf(reply: DecodedReply): number {
 
 /** Waits until something is true that real sockets bring about. */
 export async function until(isTrue: () => boolean, what = 'it never came about'): Promise<void> {
-  for (let i = 0; i < 1000 && !isTrue(); i++) {
+  for (let i = 0; i < 5000 && !isTrue(); i++) {
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
   assert.ok(isTrue(), what);

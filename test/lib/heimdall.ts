@@ -26,8 +26,8 @@ export interface Heimdall {
   readonly stdout: string;
   readonly stderr: string;
   readonly isRunning: boolean;
-  /** Waits until the output shows it. */
-  waitFor(what: RegExp): Promise<void>;
+  /** Waits until the output shows it, 10 s unless told otherwise. */
+  waitFor(what: RegExp, limitMs?: number): Promise<void>;
   signal(signal: NodeJS.Signals): void;
   /** Stops it as init would; its exit code. */
   stop(signal?: NodeJS.Signals): Promise<number>;
@@ -87,7 +87,7 @@ function asHeimdall(child: Child, folder: string, cleanUp: () => void): Heimdall
     get isRunning() {
       return child.isRunning;
     },
-    waitFor: (what) => child.waitFor(what),
+    waitFor: (what, limitMs) => child.waitFor(what, limitMs),
     signal: (signal) => child.signal(signal),
     async stop(signal) {
       try {

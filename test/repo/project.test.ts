@@ -90,6 +90,16 @@ test('project: every npm command on a page exists', () => {
   assert.deepEqual(wrong, []);
 });
 
+test('project: every compiled program on a page has its source', () => {
+  const wrong = markdownFiles().flatMap((path) =>
+    [...readText(path).matchAll(/node dist\/((?:[a-z0-9-]+\/)+[a-z0-9-]+)\.js/g)]
+      .map((match) => `${match[1]}.ts`)
+      .filter((source) => !existsSync(join(root, source)))
+      .map((source) => `${path}: ${source}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
 test('project: every link between pages leads somewhere', () => {
   const wrong = markdownFiles().flatMap((path) =>
     [...readText(path).matchAll(/\]\(([^)#\s]+)(#[^)]*)?\)/g)]
