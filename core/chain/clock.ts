@@ -8,6 +8,8 @@ import type { Clock } from './services.js';
 export class CoarseClock implements Clock {
   nowMs: number;
   readonly #offsetMs: number;
+  /** It was read in this callback of the event loop. */
+  #isFresh = false;
 
   constructor() {
     const [seconds, nanoseconds] = process.hrtime();
@@ -18,5 +20,16 @@ export class CoarseClock implements Clock {
   /** Reads the time; for the server, once per batch and timer tick. */
   refresh(): void {
     this.nowMs = performance.now() + this.#offsetMs;
+    if (this.#isFresh) return;
+    this.#isFresh = true;
+    queueMicrotask(this.#endCallback);
   }
+
+  freshen(): void {
+    if (!this.#isFresh) this.refresh();
+  }
+
+  readonly #endCallback = (): void => {
+    this.#isFresh = false;
+  };
 }

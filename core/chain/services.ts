@@ -18,6 +18,8 @@ export interface Clock {
   readonly nowMs: number;
   /** Brings it up to date: for what begins with an event of a plugin's own, not with a query, a reply or a timer. */
   refresh?(): unknown;
+  /** The same, unless it was read in this callback of the event loop: what belongs to a batch counts from its beginning. */
+  freshen?(): unknown;
 }
 
 /** Coarse timers of a worker, for many short time-outs: a timer costs a few array writes and fires up to 10 ms late, never early. */

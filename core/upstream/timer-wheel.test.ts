@@ -145,7 +145,7 @@ test('timer wheel: a timer started from a stale clock counts from now', () => {
       get nowMs() {
         return clock.nowMs;
       },
-      refresh: () => {
+      freshen: () => {
         clock.nowMs = 2_000_000;
       },
     },
