@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CommandError, type MetricSource, type Row } from '../../core/plugin.js';
+import { CommandError, type MetricSource, type Row, tryLock, unlock } from '../../core/plugin.js';
 import { a, CacheBench, cname, NXDOMAIN, opt, SERVFAIL, soa } from '../../test/lib/cache-bench.js';
 import { ecsOption, withNetwork } from '../../test/lib/ecs.js';
 import { CacheCommands } from './commands.js';
@@ -118,6 +118,24 @@ for (const { args, want } of selections) {
     assert.deepEqual(await namesOf(bench, 'list'), left);
   });
 }
+
+test('cache commands: a flush waits for a worker that keeps a lock for a moment', async () => {
+  const bench = await filled();
+  const { memory, success } = bench.control.published;
+  const words = new Int32Array(memory);
+  // The lock of a shard is its first word.
+  const locks = Array.from(
+    { length: success.shards },
+    (_, i) => success.start + i * success.shardWords,
+  );
+  for (const at of locks) assert.ok(tryLock(words, at, 7));
+  setTimeout(() => {
+    for (const at of locks) unlock(words, at);
+  }, 50);
+  assert.deepEqual(await bench.commands.run('cache', 'flush', '--subtree', '.'), [
+    { flushed: EVERYTHING.length },
+  ]);
+});
 
 test('cache commands: what was flushed is asked for again', async () => {
   const bench = await filled();

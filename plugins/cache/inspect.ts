@@ -1,5 +1,5 @@
 // What is in the cache, entry by entry, as the main thread sees it: for commands. Workers go on meanwhile.
-import { setImmediate } from 'node:timers/promises';
+import { setTimeout as pause, setImmediate } from 'node:timers/promises';
 import {
   CONTROL_OWNER,
   className,
@@ -43,6 +43,10 @@ export const ENTRIES_PER_TURN = 1024;
 
 /** Times a removal is tried again because a worker holds the lock of its shard: that is a matter of microseconds, unless the worker was halted. */
 const ATTEMPTS = 64;
+
+/** Then so often more with a pause, a second in all: it may wait for a processor, or have died and not been found yet. */
+const PAUSES = 200;
+const PAUSE_MS = 5;
 
 const decoder = new TextDecoder();
 
@@ -131,10 +135,10 @@ export class CacheInspector {
 
   async #drop({ half, walker }: EntryView): Promise<boolean> {
     const writer = new SlabWriter(this.#memory.memory, this.#memory[half], CONTROL_OWNER);
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    for (let attempt = 0; attempt < ATTEMPTS + PAUSES; attempt++) {
       const removed = writer.removeAt(walker);
       if (removed >= 0) return removed > 0;
-      await this.#turn();
+      await (attempt < ATTEMPTS ? this.#turn() : pause(PAUSE_MS));
     }
     throw new Error('a part of the cache is locked by a worker that does not go on; try again');
   }
