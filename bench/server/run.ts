@@ -10,7 +10,7 @@ import { PEERS } from '../lib/peers.js';
 import { spreadOf } from '../lib/stats.js';
 
 const FIRST_PORT = 15_290;
-/** The loader sends at a rate one datagram a call; from about 150,000/s on what it measures is its own backlog, with the echo as well. */
+/** At a rate the loader sends few datagrams a call; from about 150,000/s on what it measures is its own backlog, with the echo as well. */
 const MAX_RATE = 100_000;
 
 const { values } = parseArgs({
