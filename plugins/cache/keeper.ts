@@ -184,7 +184,9 @@ export class Keeper {
     }
     const network = scope > q.ecsSource ? q.ecsSource | EXACT : scope;
     this.#key.setNetwork(q, network);
-    this.#builder.tieToNetwork(this.#key, scope);
+    // A failure is told with the scope it came with: none when the upstream was asked again without a network.
+    const told = kind === Kind.FAILURE ? ecsScopeOf(reply.wire, reply.layout.optOffset) : scope;
+    this.#builder.tieToNetwork(this.#key, told);
     return network;
   }
 

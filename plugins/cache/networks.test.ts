@@ -261,7 +261,9 @@ test('cache: a failure is kept for the network that met it, whatever its scope',
   b.says = (q) => ({ flags: SERVFAIL, additionals: [ecsOption(q, 0)] });
   await from(b, '192.0.2.0/24');
   b.says = byNetwork(24);
-  assert.equal((await from(b, '192.0.2.0/24')).rcode, 'SERVFAIL');
+  const cached = await from(b, '192.0.2.0/24');
+  assert.equal(cached.rcode, 'SERVFAIL');
+  assert.equal(networkOf(cached)?.[3], 0, 'told with the scope it came with');
   assert.equal((await from(b, '198.51.100.0/24')).rcode, 'NOERROR');
   assert.equal((await b.ask()).rcode, 'NOERROR');
   assert.equal(b.asked, 3);
