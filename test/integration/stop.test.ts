@@ -71,7 +71,8 @@ async function startSlowUpstream(count: number): Promise<{
     arrived = resolve;
   });
   const upstream = await FakeUpstream.start(async (query) => {
-    if (upstream.queries.length >= count) arrived();
+    // Each name once: what is late may have been sent again.
+    if (new Set(upstream.queries.map(({ name }) => name)).size >= count) arrived();
     await released;
     const name = query.questions?.[0]?.name ?? '';
     return { answers: [{ name, type: 'A', ttl: 60, data: '192.0.2.1' }] };
