@@ -1,23 +1,27 @@
-// The index of a slab: from a hash to the entries that may have it. Open addressing with linear probing, one word per slot.
+// The index of a slab: from a hash to the entries that may have it. Open addressing with linear probing, one word per slot:
 //
-// A slot holds the number of an entry (from 1, 0 for empty) and above it ten bits of the hash, which spare most looks at entries that do not fit.
-// Probes end at the first empty slot; what is taken out of a run leaves a tombstone, which the next entry of that run replaces. To close the gap instead, the
-// homes of those behind it would have to be read from their entries, each another wait for memory. For a reader without lock a slot is a hint, whatever the
-// order in which it sees them change: the entry has the key and a version.
+//   | 4 bits of the hash | 6 bits: how far it is from its home | 22 bits: the entry, from 1; a word of 0 is an empty slot
+//
+// An entry fits a hash only where it is as far from its home as the probe has come, so that others of the same run are told apart without a look at
+// them. For the same reason a gap is closed at once, by these words alone: the entries behind it, each another wait for memory, are left alone, and
+// probes end at the first empty slot however often entries came and went. For a reader without lock a slot is a hint, whatever the order in
+// which it sees them change: the entry has the key and a version. One that is just being moved may be missed.
 import type { SlabGeometry } from './geometry.js';
 
 const ENTRY_BITS = 22;
 export const ENTRY_MASK = 2 ** ENTRY_BITS - 1;
 
-/** What is left of an entry that was taken out: it fits no hash, an entry has no such number, and another one may take its place. */
-const TOMBSTONE = ENTRY_MASK;
+/** What one step away from home adds to a slot. */
+export const STEP = 1 << ENTRY_BITS;
+
+const DISTANCE_BITS = 6;
 
 /** Slots looked at for one hash at most. At a load of one half and below a run of 64 does not happen to a seeded hash. */
-export const MAX_PROBES = 64;
+export const MAX_PROBES = 2 ** DISTANCE_BITS;
 
-/** The bits of a slot above the entry. */
+/** The bits of a slot above the entry for one that is at home. */
 export function tagOf(high: number): number {
-  return (high << ENTRY_BITS) | 0;
+  return (high << (ENTRY_BITS + DISTANCE_BITS)) | 0;
 }
 
 /** Writers' side of the index; they hold the shard's lock. */
@@ -42,9 +46,8 @@ export class HashIndex {
     let slot = low & this.#mask;
     for (let probe = 0; probe < MAX_PROBES; probe++) {
       const at = shard + this.#at + slot;
-      const value = this.#words[at]!;
-      if (value === 0 || value === TOMBSTONE) {
-        this.#words[at] = tagOf(high) | entry;
+      if (this.#words[at] === 0) {
+        this.#words[at] = tagOf(high) | (probe * STEP) | entry;
         return true;
       }
       slot = (slot + 1) & this.#mask;
@@ -58,20 +61,23 @@ export class HashIndex {
     this.#words[at] = (this.#words[at]! & ~ENTRY_MASK) | entry;
   }
 
-  /** Takes an entry out: leaves a tombstone, or with nothing behind it nothing, neither of it nor of the tombstones in front. */
+  /** Takes an entry out and moves those behind it that were not in their place because of it. */
   remove(shard: number, low: number, entry: number): void {
     const words = this.#words;
     const base = shard + this.#at;
-    let slot = this.#slotOf(shard, low, entry);
-    if (slot < 0) return;
-    if (words[base + ((slot + 1) & this.#mask)] !== 0) {
-      words[base + slot] = TOMBSTONE;
-      return;
+    let gap = this.#slotOf(shard, low, entry);
+    if (gap < 0) return;
+    for (let slot = gap, steps = 1; ; steps++) {
+      slot = (slot + 1) & this.#mask;
+      const value = words[base + slot]!;
+      if (value === 0) break;
+      // Into the gap may move what is no nearer to its home than to the gap.
+      if (distanceOf(value) < steps) continue;
+      words[base + gap] = value - steps * STEP;
+      gap = slot;
+      steps = 0;
     }
-    do {
-      words[base + slot] = 0;
-      slot = (slot - 1) & this.#mask;
-    } while (words[base + slot] === TOMBSTONE);
+    words[base + gap] = 0;
   }
 
   clear(shard: number): void {
@@ -86,4 +92,8 @@ export class HashIndex {
     }
     return -1;
   }
+}
+
+function distanceOf(value: number): number {
+  return (value >>> ENTRY_BITS) & (MAX_PROBES - 1);
 }

@@ -4,7 +4,7 @@
 // what was read belongs together (seqlock.ts); until then every number read is only trusted as far as a bounds check.
 import { Blocks } from './blocks.js';
 import { ENTRY_WORDS, HEADER_WORDS, INLINE_WORDS, type SlabGeometry } from './geometry.js';
-import { ENTRY_MASK, MAX_PROBES, tagOf } from './hash-index.js';
+import { ENTRY_MASK, MAX_PROBES, STEP, tagOf } from './hash-index.js';
 import { readVersion, validate } from './seqlock.js';
 import { BODY_MASK, Entry, shardOffset, USES_MASK, USES_SHIFT } from './shard.js';
 import { copyWords } from './words.js';
@@ -59,14 +59,14 @@ export class SlabReader {
   find(key: SlabKey): boolean {
     const words = this.#words;
     const shard = shardOffset(this.#geometry, key.low);
-    const tag = tagOf(key.high);
+    let wanted = tagOf(key.high);
     const index = shard + this.#indexAt;
     let slot = key.low & this.#slotMask;
     for (let probe = 0; probe < MAX_PROBES; probe++) {
       const value = words[index + slot]!;
       if (value === 0) return false;
       const entry = value & ENTRY_MASK;
-      if ((value ^ tag) === entry && entry <= this.#entries) {
+      if ((value ^ wanted) === entry && entry <= this.#entries) {
         const header = shard + this.#entriesAt + entry * ENTRY_WORDS;
         const version = readVersion(words, header);
         if ((version & 1) === 0 && this.#isFor(shard, header, key)) {
@@ -78,6 +78,7 @@ export class SlabReader {
         }
       }
       slot = (slot + 1) & this.#slotMask;
+      wanted += STEP;
     }
     return false;
   }
