@@ -74,6 +74,9 @@ export class CacheKey implements SlabKey {
   bytes = 0;
   low = 0;
   high = 0;
+  /** The hash of the words alone, which keys of the same name have in common. */
+  #wordsLow = 0;
+  #wordsHigh = 0;
   readonly #seed: readonly [number, number];
   /** For what no query has: a network with the name behind it, keys of entries. */
   readonly #own = new Uint32Array(NETWORK_WORDS + NAME_WORDS);
@@ -126,13 +129,14 @@ export class CacheKey implements SlabKey {
     this.#hash();
   }
 
+  /** Makes this the key of the whole name of `of`, whose words it borrows. */
+  setWhole(of: CacheKey): void {
+    this.#setLike(of, of.a & 0xffff, of.b | WHOLE_NAME);
+  }
+
   /** Makes this the key of another type, otherwise as `of`. */
   setType(of: CacheKey, type: number): void {
-    this.a = (type << 16) | (of.a & 0xffff);
-    this.b = of.b;
-    this.words = of.words;
-    this.bytes = of.bytes;
-    this.#hash();
+    this.#setLike(of, (type << 16) | (of.a & 0xffff), of.b);
   }
 
   /** A key of its own for the same entries. */
@@ -168,9 +172,32 @@ export class CacheKey implements SlabKey {
     this.#hash();
   }
 
+  /** The words of `of`, hashed already, with others in front of them. */
+  #setLike(of: CacheKey, a: number, b: number): void {
+    this.a = a;
+    this.b = b;
+    this.words = of.words;
+    this.bytes = of.bytes;
+    this.#wordsLow = of.#wordsLow;
+    this.#wordsHigh = of.#wordsHigh;
+    this.#finish();
+  }
+
   #hash(): void {
-    this.#hasher.hash(this.a, this.b, this.words, (this.bytes + 3) >> 2);
-    this.low = this.#hasher.low;
-    this.high = this.#hasher.high;
+    const hasher = this.#hasher;
+    hasher.hash(0, this.bytes, this.words, (this.bytes + 3) >> 2);
+    this.#wordsLow = hasher.low;
+    this.#wordsHigh = hasher.high;
+    this.#finish();
+  }
+
+  /**
+   * The hash of the key from that of its words. What `a` and `b` add is no secret, but that of the words is: keys of different names meet by chance alone, and of one name
+   * no more than a few, because types that differ never give the same.
+   */
+  #finish(): void {
+    const mixed = Math.imul(this.a ^ Math.imul(this.b, 0x85ebca6b), 0x9e3779b1);
+    this.low = this.#wordsLow ^ mixed ^ (mixed >>> 15);
+    this.high = this.#wordsHigh;
   }
 }
