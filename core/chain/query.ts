@@ -10,7 +10,7 @@ import {
   maskAddress,
 } from '../wire/ecs.js';
 import { formatName } from '../wire/name.js';
-import { addressText, portOf } from '../wire/sockaddr.js';
+import { addressText, copySockaddr, portOf } from '../wire/sockaddr.js';
 import type { Chain } from './chain.js';
 import type { DnsError } from './errors.js';
 import { type Answer, type Continuation, Pending } from './pending.js';
@@ -360,13 +360,13 @@ export class Query {
     if (from === to) return;
     for (let i = 0; i < this.length; i++) to[i] = from[i] as number;
     this.wire = to;
-    for (let i = 0; i < SOCKADDR_BYTES; i++) this.#ownPeer[i] = this.peer[i] as number;
+    copySockaddr(this.peer, this.#ownPeer);
     this.peer = this.#ownPeer;
     if (this.local[0] === 0) {
       this.local = NO_ADDRESS;
       return;
     }
-    for (let i = 0; i < SOCKADDR_BYTES; i++) this.#ownLocal[i] = this.local[i] as number;
+    copySockaddr(this.local, this.#ownLocal);
     this.local = this.#ownLocal;
   }
 

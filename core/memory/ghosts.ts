@@ -32,23 +32,20 @@ export class Ghosts {
     this.#shift = Math.max(0, Math.ceil(Math.log2(geometry.entries / STAMPS_PER_SHARD)));
   }
 
-  /** Remembers that the entry of a hash was evicted from `list`, and counts the eviction. */
-  add(shard: number, hash: number, list: List): void {
+  /** Remembers that the entry of a hash was evicted from `list`, and counts the eviction. Ghosts older than `maxAge` evictions are not missed. */
+  add(shard: number, hash: number, list: List, maxAge: number): void {
     const words = this.#words;
     const evictions = words[shard + Shard.EVICTIONS]!;
     words[shard + Shard.EVICTIONS] = (evictions + 1) | 0;
     const mixed = scramble(hash);
     const bucket = this.#bucketOf(shard, mixed);
     const now = evictions >>> this.#shift;
+    const maxStamps = maxAge >>> this.#shift;
     let place = bucket;
     let oldest = -1;
-    for (let at = bucket; at < bucket + GHOST_WAYS; at++) {
+    for (let at = bucket; at < bucket + GHOST_WAYS && oldest <= maxStamps; at++) {
       const ghost = words[at]!;
-      if (ghost === 0) {
-        place = at;
-        break;
-      }
-      const age = (now - ghost) & STAMP_MASK;
+      const age = ghost === 0 ? STAMP_MASK : (now - ghost) & STAMP_MASK;
       if (age > oldest) {
         oldest = age;
         place = at;
@@ -79,7 +76,7 @@ export class Ghosts {
 
   /** By the upper bits of the mixed hash, multiplied instead of divided. */
   #bucketOf(shard: number, mixed: number): number {
-    return shard + this.#at + ((mixed * this.#buckets * 2 ** -32) | 0) * GHOST_WAYS;
+    return shard + this.#at + Math.floor((mixed >>> 0) * this.#buckets * 2 ** -32) * GHOST_WAYS;
   }
 }
 
@@ -91,5 +88,5 @@ function fingerprint(mixed: number): number {
 /** All bits of a hash in each: the same ones chose the shard, so they tell nothing within it. */
 function scramble(hash: number): number {
   const h = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-  return (h ^ (h >>> 12)) >>> 0;
+  return h ^ (h >>> 12);
 }

@@ -111,11 +111,12 @@ export class Replacement {
     const words = this.#words;
     const header = shard + this.#entriesAt + entry * ENTRY_WORDS;
     const list = words[header + Entry.BODY]! < 0 ? List.FREQUENCY : List.RECENCY;
-    this.#ghosts.add(shard, words[header + Entry.HASH]!, list);
+    const used = words[shard + Shard.ENTRIES_USED]!;
+    this.#ghosts.add(shard, words[header + Entry.HASH]!, list, GHOST_AGE * used);
     this.#count(shard + Shard.EVICTED + list);
     const recent = words[shard + Shard.EVICTED]!;
     const frequent = words[shard + Shard.EVICTED + 1]!;
-    if (recent + frequent < words[shard + Shard.ENTRIES_USED]!) return;
+    if (recent + frequent < used) return;
     words[shard + Shard.EVICTED] = recent >> 1;
     words[shard + Shard.EVICTED + 1] = frequent >> 1;
   }

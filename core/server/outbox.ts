@@ -1,15 +1,12 @@
 // Hot path. UDP replies of a worker on their way out: finished in their send slots, sent in batches, then shown to the observers.
 import type { Chain } from '../chain/chain.js';
-import { type Query, SOCKADDR_BYTES } from '../chain/query.js';
+import type { Query } from '../chain/query.js';
 import type { Reply } from '../chain/reply.js';
 import type { Counter } from '../chain/services.js';
 import type { Batch, UdpSocket } from '../system/sockets.js';
+import { copySockaddr } from '../wire/sockaddr.js';
 import type { FaultLog } from './faults.js';
 import type { QueryPool } from './query-pool.js';
-
-/** sockaddr_in is 16 bytes, and the family is its first byte on little-endian machines. */
-const AF_INET = 2;
-const SOCKADDR_IN_BYTES = 16;
 
 export class Outbox {
   readonly #batch: Batch;
@@ -63,10 +60,10 @@ export class Outbox {
     const k = this.#count++;
     const batch = this.#batch;
     batch.lengths[k] = length;
-    copyAddress(q.peer, batch.peers[k] as Uint8Array);
+    copySockaddr(q.peer, batch.peers[k] as Uint8Array);
     const local = batch.locals[k] as Uint8Array;
     if (q.local[0] === 0) local[0] = 0;
-    else copyAddress(q.local, local);
+    else copySockaddr(q.local, local);
     this.#sockets[k] = socket;
     this.#isPooled[k] = isPooled ? 1 : 0;
     this.#queries[k] = q;
@@ -113,9 +110,4 @@ export class Outbox {
       chain.observe(q, this.#replies[this.#observed] as Reply);
     }
   }
-}
-
-function copyAddress(from: Uint8Array, to: Uint8Array): void {
-  const length = from[0] === AF_INET ? SOCKADDR_IN_BYTES : SOCKADDR_BYTES;
-  for (let i = 0; i < length; i++) to[i] = from[i] as number;
 }

@@ -10,6 +10,10 @@ const V4_AT = 4;
 const V6_AT = 8;
 const SCOPE_AT = 24;
 
+/** Bytes of sockaddr_in and sockaddr_in6. */
+const V4_BYTES = 16;
+const V6_BYTES = 28;
+
 /** Text that is no numeric address. */
 export class AddressError extends Error {}
 
@@ -44,25 +48,31 @@ export function addressOffset(a: Uint8Array): number {
   return isMapped(a) ? V6_AT + 12 : V6_AT;
 }
 
+/** Copies a socket address, as many bytes as its family has; both are 28 bytes long. */
+export function copySockaddr(from: Uint8Array, to: Uint8Array): void {
+  const bytes = familyNumber(from) === AF_INET ? V4_BYTES : V6_BYTES;
+  for (let i = 0; i < bytes; i++) to[i] = from[i]!;
+}
+
 /**
  * Writes `address` and `port` to `out`, 28 bytes, and returns how many of them count: 16 for IPv4, 28 for IPv6. A zone (`%N`) must be a
  * numeric scope id. Throws AddressError.
  */
 export function writeSockaddr(out: Uint8Array, address: string, port: number): number {
   const bytes = parseAddress(address);
-  out.fill(0, 0, 28);
+  out.fill(0, 0, V6_BYTES);
   out[PORT_AT] = port >> 8;
   out[PORT_AT + 1] = port & 255;
   if (bytes.length === 4) {
     out[0] = AF_INET;
     out.set(bytes, V4_AT);
-    return 16;
+    return V4_BYTES;
   }
   out[0] = AF_INET6;
   out.set(bytes, V6_AT);
   const scope = scopeId(address);
   for (let i = 0; i < 4; i++) out[SCOPE_AT + i] = (scope >>> (8 * i)) & 255;
-  return 28;
+  return V6_BYTES;
 }
 
 /** The 4 or 16 bytes of a numeric address; a zone is left out. Throws AddressError. Allocates. */
