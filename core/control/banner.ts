@@ -1,6 +1,6 @@
 // What the server prints when it is up: its zones and listeners, then what it is and runs on.
-import { readFileSync } from 'node:fs';
 import type { ListenerPlan } from '../chain/plan.js';
+import { commonjs } from '../system/commonjs.js';
 import { cpuListText } from '../system/topology.js';
 
 /** RFC 1035 2.3.1, with the underscore and the digits in front that service names and reverse zones need. */
@@ -53,7 +53,5 @@ export function workersText(workers: number, cpus: readonly number[], isSteered:
 
 /** The version of the package. */
 export function version(): string {
-  // Three levels up from dist/core/control.
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
+  return (commonjs('heimdall/package.json') as { version: string }).version;
 }

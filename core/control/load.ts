@@ -5,13 +5,14 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Plugin } from '../chain/handler.js';
 import { API_PACKAGE, isMissingApi, isNativeModule } from '../corefile/native-import.js';
+import { ownFile } from '../places.js';
 
 /** Why a plugin cannot be used; the text completes `plugin "X" `. */
 export class LoadError extends Error {}
 
 /** Where a built-in plugin is imported from. */
 export function builtInSpecifier(name: string): string {
-  return new URL(`../../plugins/${name}/setup.js`, import.meta.url).href;
+  return ownFile(`plugins/${name}/setup.js`).href;
 }
 
 /**
@@ -67,9 +68,7 @@ function isNative(url: string): boolean {
   if (!isNativeModule(url)) return false;
   try {
     const api = createRequire(url).resolve(API_PACKAGE);
-    return (
-      realpathSync(api) === realpathSync(fileURLToPath(new URL('../plugin.js', import.meta.url)))
-    );
+    return realpathSync(api) === realpathSync(ownFile('core/plugin.js'));
   } catch {
     return true;
   }

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { allocateCells } from '../memory/cells.js';
 import type { MetricsNote } from '../metrics/notes.js';
+import { ownFile } from '../places.js';
 import { muffle } from '../system/muffle.js';
 import { Deliveries } from './deliveries.js';
 import type { FromWorker, ToWorker, WorkerSetup, WorkerTask } from './messages.js';
@@ -62,7 +63,7 @@ export class WorkerHandle {
   constructor(worker: number) {
     this.worker = worker;
     const setup: WorkerSetup = { worker, underWay: this.#underWay };
-    this.#thread = new Worker(new URL('worker.js', import.meta.url), {
+    this.#thread = new Worker(ownFile('core/control/worker.js'), {
       workerData: setup,
       name: `worker ${worker}`,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },

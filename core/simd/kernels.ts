@@ -13,6 +13,7 @@
 //   the same, copied in         "                        14  24  36  58 104 197     copying both in costs more than it saves
 //   but for case, copied in     9  12  52 100 198 415    16  26  43  60 108 212     not used: replies lie in other slots, by bytes and not in words
 import { readFileSync } from 'node:fs';
+import { ownFile } from '../places.js';
 
 const PAGE_BYTES = 65_536;
 
@@ -85,7 +86,7 @@ declare const WebAssembly:
 /** New kernels over a memory of their own; undefined where WebAssembly, its vectors or its threads are missing, or address space for them. */
 export function loadKernels(): { kernels: NameKernels; memory: KernelMemory } | undefined {
   if (typeof WebAssembly === 'undefined') return undefined;
-  const code = readFileSync(new URL('names.wasm', import.meta.url));
+  const code = readFileSync(ownFile('core/simd/names.wasm'));
   if (!WebAssembly.validate(code)) return undefined;
   try {
     const memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });

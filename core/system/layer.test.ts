@@ -21,7 +21,7 @@ test('without koffi the server runs on plain dgram', {
   const folder = mkdtempSync(join(tmpdir(), 'heimdall-layer-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const core = fileURLToPath(new URL('..', import.meta.url));
-  for (const part of ['simd', 'system', 'wire'])
+  for (const part of ['places.js', 'simd', 'system', 'wire'])
     cpSync(join(core, part), join(folder, part), { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
   assert.deepEqual(layerIn(pathToFileURL(join(folder, 'system/layer.js'))), [

@@ -1,7 +1,7 @@
 // libc through koffi, declared once. Loaded when first asked for and optional: without koffi or off Linux the plain dgram twin takes over.
-import { createRequire } from 'node:module';
 import { endianness } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
+import { commonjs } from './commonjs.js';
 
 /** Watches one descriptor in the thread's own event loop; level-triggered. */
 export interface PollHandle {
@@ -116,7 +116,7 @@ function tryLoad(): LibcResult {
   }
   let koffi: Koffi;
   try {
-    koffi = createRequire(import.meta.url)('koffi') as Koffi;
+    koffi = commonjs('koffi') as Koffi;
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
     return {

@@ -6,7 +6,7 @@ import { readText, root, sourceFiles } from '../lib/repository.js';
 
 /** Layers of core, lowest first; a folder imports from its own layer and from those below. */
 const LAYERS = [
-  ['core/wire', 'core/simd', 'core/memory', 'core/system'],
+  ['core/places.ts', 'core/wire', 'core/simd', 'core/memory', 'core/system'],
   ['core/chain', 'core/corefile'],
   ['core/metrics', 'core/upstream', 'core/server'],
   ['core/container'],
