@@ -27,10 +27,10 @@ export interface WorkerEvents {
 }
 
 /**
- * Room for short-lived objects of a worker. A query leaves next to none behind, so V8's default would only grow the process by some 15 MB;
- * collecting this much takes well under a millisecond.
+ * Room for short-lived objects of a worker. A query leaves next to none behind, so V8's default would only grow the process by some 15 MB,
+ * and 4 by 1.5 MB; collecting this much takes well under a millisecond.
  */
-const YOUNG_MB = 4;
+const YOUNG_MB = 2;
 
 /** For a thread that is only short of processor time to be done with what had woken it, or with its end, before it is ended by force. */
 const SETTLE_MS = 500;
