@@ -1,4 +1,4 @@
-// Makes a clone ready to run: installs what package-lock.json asks for and compiles to dist/, each only when needed.
+// Makes a clone ready to run: installs what package-lock.json asks for, compiles to dist/ and bundles, each only when needed.
 // Runs before anything is installed, so it uses nothing but Node.
 import { spawnSync } from 'node:child_process';
 import {
@@ -24,6 +24,7 @@ if (!isInstalled()) install();
 dropOrphans();
 if (!areKernelsFresh()) compileKernels();
 run('', process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json']);
+run('', process.execPath, [join(root, '.ci/bundle.mjs')]);
 
 function requireNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);

@@ -69,7 +69,7 @@ const startServer = (): MeasuredProcess =>
     [
       process.execPath,
       '--trace-gc',
-      here('../../core/main.js'),
+      here('../../bundle/core/main.js'),
       '-conf',
       corefile,
       '-workers',

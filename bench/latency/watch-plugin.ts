@@ -2,7 +2,7 @@
 // late at most: in all, and without the time for which the kernel kept the thread waiting for a processor. Passes every query on.
 import { closeSync, openSync, readSync } from 'node:fs';
 import { GCProfiler } from 'node:v8';
-import { definePlugin, directive, type Handler, type Logger } from '../../core/plugin.js';
+import { definePlugin, directive, type Handler, type Logger } from 'heimdall';
 
 const PERIOD_MS = 5000;
 const TICK_MS = 1;

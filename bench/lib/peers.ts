@@ -11,7 +11,7 @@ export interface Peer {
 }
 
 const here = new URL('../', import.meta.url).pathname;
-const server = new URL('../../core/main.js', import.meta.url).pathname;
+const server = new URL('../../bundle/core/main.js', import.meta.url).pathname;
 
 /** Ours, with the chain whose figures are published: `errors prometheus cache forward`, and what that is told. */
 export function heimdall(

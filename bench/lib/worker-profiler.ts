@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector';
 import { join } from 'node:path';
-import { definePlugin, directive, type Handler, text } from '../../core/plugin.js';
+import { definePlugin, directive, type Handler, text } from 'heimdall';
 
 const SAMPLE_US = 500;
 /** One sample for so many bytes allocated: little is allocated, so it is looked at closely. */

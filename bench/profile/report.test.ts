@@ -58,6 +58,8 @@ test('profile: a worker that stops leaves both profiles, as the tools read them'
   t.after(() => folder.remove());
   const port = await freePort();
   const profiler = fileURLToPath(new URL('../lib/worker-profiler.js', import.meta.url));
+  // As the benchmark does.
+  const main = fileURLToPath(new URL('../../core/main.js', import.meta.url));
   const heimdall = await startHeimdall(
     `plugin ${profiler}
 .:${port} {
@@ -66,7 +68,7 @@ test('profile: a worker that stops leaves both profiles, as the tools read them'
     whoami
 }
 `,
-    { args: ['-workers', '1'] },
+    { main, args: ['-workers', '1'] },
   );
   t.after(() => heimdall.stop());
   for (let i = 0; i < ASKED; i++) await ask(port, `name${i}.example.org`, 'A');

@@ -60,6 +60,7 @@ const profiled: Peer = {
 }
 `,
     );
+    // Not the bundle, in which functions no longer lie in the modules that the report names.
     const server = here('../../core/main.js');
     return [process.execPath, server, '-conf', corefile, '-workers', '1', '-quiet'];
   },

@@ -83,7 +83,7 @@ ${names.map((plugin) => `  ${plugin}\n`).join('')}  cache {
 }
 `,
   );
-  const command = [process.execPath, here('../../core/main.js'), '-conf', corefile];
+  const command = [process.execPath, here('../../bundle/core/main.js'), '-conf', corefile];
   return start(name, port, [...command, '-workers', '1', '-quiet']);
 }
 

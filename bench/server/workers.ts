@@ -117,7 +117,7 @@ function start(on: string, ...args: readonly string[]): Contestant['servers'][nu
 }
 `,
   );
-  const server = new URL('../../core/main.js', import.meta.url).pathname;
+  const server = new URL('../../bundle/core/main.js', import.meta.url).pathname;
   const command = [process.execPath, server, '-conf', corefile, '-quiet', ...args];
   return { port, process: new MeasuredProcess(command, on) };
 }

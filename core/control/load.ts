@@ -61,10 +61,11 @@ async function importDefault(url: string): Promise<unknown> {
 }
 
 /**
- * Whether Node itself can import the file, and no second copy of the server would come
- * with it, whose replies would not be this server's replies.
+ * Whether Node itself can import the file, and no second copy of the server would come with it, whose replies would not be this server's
+ * replies. Built-in plugins import the server by its place; all others by its name, which leads to the bundle.
  */
 function isNative(url: string): boolean {
+  if (url.startsWith(ownFile('plugins/').href)) return true;
   if (!isNativeModule(url)) return false;
   try {
     const api = createRequire(url).resolve(API_PACKAGE);
@@ -98,10 +99,13 @@ function faultOf(value: unknown): string | undefined {
 /** One line; Node's own messages repeat paths and stacks. */
 function reasonOf(error: unknown, url: string): string {
   const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ERR_MODULE_NOT_FOUND' && message.includes(fileURLToPath(url))) {
-    return message.startsWith(`Cannot find module '${fileURLToPath(url)}'`)
-      ? 'no such file'
-      : (message.split(' imported from')[0] as string);
+  const file = fileURLToPath(url);
+  // The code is Node's or that of jiti.
+  if (code?.endsWith('MODULE_NOT_FOUND') && message.startsWith(`Cannot find module '${file}'`)) {
+    return 'no such file';
+  }
+  if (code === 'ERR_MODULE_NOT_FOUND' && message.includes(file)) {
+    return message.split(' imported from')[0] as string;
   }
   return String(message ?? error).split('\n')[0] as string;
 }

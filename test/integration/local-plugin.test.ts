@@ -1,11 +1,12 @@
 // Plugins of third parties: a file beside the Corefile, in TypeScript or JavaScript, or an installed package.
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { ask } from '../lib/client.js';
 import { runHeimdall, startHeimdall } from '../lib/heimdall.js';
 import { freePort } from '../lib/ports.js';
+import { root } from '../lib/repository.js';
 import { tempFolder } from '../lib/temp-folder.js';
 
 const javascript = `
@@ -92,6 +93,41 @@ test('local plugin: an installed package is found by its name', async (t) => {
   const { code, stdout, stderr } = await runHeimdall(['plan', 'Corefile'], folder.path);
   assert.equal(code, 0, stderr);
   assert.match(stdout, /reject.*\n(.*\n)*.*whoami/);
+});
+
+test('local plugin: one that finds this server installed is imported by Node, and has the same classes', async (t) => {
+  const folder = tempFolder();
+  t.after(() => folder.remove());
+  mkdirSync(join(folder.path, 'node_modules'));
+  symlinkSync(root, join(folder.path, 'node_modules/heimdall'));
+  const file = folder.write(
+    'same.mjs',
+    `import { definePlugin, directive, Query, Rcode } from 'heimdall';
+
+export default definePlugin({
+  name: 'same',
+  before: 'whoami',
+  syntax: directive({}),
+  setup(_config, { log }) {
+    return {
+      onStart() {
+        log.info('imported by ' + (typeof require === 'undefined' ? 'Node' : 'a loader'));
+      },
+      serve(q, next) {
+        return q instanceof Query ? q.replyRcode(Rcode.REFUSED) : next(q);
+      },
+    };
+  },
+});
+`,
+  );
+  const port = await freePort();
+  const heimdall = await startHeimdall(
+    `plugin ${file}\n.:${port} {\n    bind 127.0.0.1\n    same\n    whoami\n}\n`,
+  );
+  t.after(() => heimdall.stop());
+  await heimdall.waitFor(/^\[INFO\] plugin\/same: imported by Node$/m);
+  assert.equal((await ask(port, 'example.org', 'A')).rcode, 'REFUSED');
 });
 
 test('local plugin: its syntax errors are reported like those of any other', async (t) => {

@@ -1,7 +1,7 @@
 // A plugin for tests: between two queries for a name that begins with the label `mark` it counts what the worker's thread allocates and what of that
 // stays. Needs --expose-gc; the counts are logged as JSON.
 import { GCProfiler } from 'node:v8';
-import { definePlugin, directive, type Handler, type Logger, Rcode } from '../../core/plugin.js';
+import { definePlugin, directive, type Handler, type Logger, Rcode } from 'heimdall';
 
 /** What the thread did between two marks. */
 export interface AllocationCount {

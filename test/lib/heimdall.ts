@@ -4,12 +4,15 @@ import { Child, run } from './child.js';
 import type { Namespace } from './namespace.js';
 import { tempFolder } from './temp-folder.js';
 
-export const MAIN = fileURLToPath(new URL('../../core/main.js', import.meta.url));
+/** The bundle, which is what operators run. */
+export const MAIN = fileURLToPath(new URL('../../bundle/core/main.js', import.meta.url));
 
 /** The last line of a successful start. */
 const STARTED = /^Heimdall-\S+\n.*\bworkers?\b/m;
 
 export interface HeimdallOptions {
+  /** What is run instead of the bundle. */
+  readonly main?: string;
   /** Flags of Node itself. */
   readonly node?: readonly string[];
   readonly args?: readonly string[];
@@ -48,7 +51,7 @@ export async function startHeimdall(
         process.execPath,
         '--enable-source-maps',
         ...(options.node ?? []),
-        MAIN,
+        options.main ?? MAIN,
         '-conf',
         file,
         ...(options.args ?? []),

@@ -8,7 +8,7 @@ import {
   number,
   type Reply,
   whenDone,
-} from '../../core/plugin.js';
+} from 'heimdall';
 
 const WORKERS = 2;
 /** It ends at one of the next so many accesses. */

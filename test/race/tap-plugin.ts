@@ -1,6 +1,6 @@
 // A plugin for the race, behind *cache*: writes to a file what came late from the upstream and what failed (doubts.ts), at once, so that a kill loses nothing.
 import { openSync, writeSync } from 'node:fs';
-import { definePlugin, directive, type Reply, text, whenDone } from '../../core/plugin.js';
+import { definePlugin, directive, type Reply, text, whenDone } from 'heimdall';
 import { findStamp } from './check.js';
 import { readMessage } from './message.js';
 import { nowMs } from './stamp.js';

@@ -1,0 +1,75 @@
+// Bundles what tsc compiled into dist/bundle/, the server that is packed and started. A module costs a process some 50 kB and each further thread 20,
+// whatever is in it, and the server has 260 small ones. The folders are those of dist/: see core/places.ts.
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const COMPILED = join(root, 'dist');
+const BUNDLE = join(COMPILED, 'bundle');
+const KERNELS = 'core/simd/names.wasm';
+
+/** What is started, imported or loaded by its name. */
+const ENTRIES = [
+  ...['core/main.js', 'core/control/worker.js', 'core/plugin.js', 'core/testing.js'],
+  ...readdirSync(join(root, 'plugins'))
+    .map((name) => `plugins/${name}/setup.js`)
+    .filter((file) => existsSync(join(COMPILED, file))),
+];
+
+if (!isFresh()) await bundle();
+
+/** Whether nothing that goes into the bundle is newer than it: a module, the kernels, esbuild, or its options here. */
+function isFresh() {
+  const made = ENTRIES.map((file) => modified(join(BUNDLE, file)));
+  const parts = ['core', 'plugins'].flatMap((top) =>
+    readdirSync(join(COMPILED, top), { recursive: true })
+      .filter((name) => /(?<!\.test)\.js$|\.wasm$/.test(name))
+      .map((name) => join(COMPILED, top, name)),
+  );
+  const tools = ['.ci/bundle.mjs', 'node_modules/esbuild/package.json'];
+  const newest = [...parts, ...tools.map((path) => join(root, path))].map(modified);
+  return Math.min(...made) >= Math.max(...newest);
+}
+
+/** 0 for a file that is not there. */
+function modified(path) {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+/** Made beside its place and renamed when whole, so that one cut short is made again. */
+async function bundle() {
+  const whole = `${BUNDLE}.part`;
+  rmSync(whole, { recursive: true, force: true });
+  await build({
+    entryPoints: ENTRIES.map((file) => join(COMPILED, file)),
+    outbase: COMPILED,
+    outdir: whole,
+    bundle: true,
+    splitting: true,
+    // Beside core/places.ts.
+    chunkNames: 'core/chunk-[hash]',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    packages: 'external',
+    minifyWhitespace: true,
+    legalComments: 'none',
+    sourcemap: 'linked',
+    sourcesContent: false,
+    logLevel: 'warning',
+  });
+  mkdirSync(dirname(join(whole, KERNELS)), { recursive: true });
+  copyFileSync(join(COMPILED, KERNELS), join(whole, KERNELS));
+  rmSync(BUNDLE, { recursive: true, force: true });
+  renameSync(whole, BUNDLE);
+}
