@@ -26,8 +26,8 @@ export const PAYLOAD_WORDS = BLOCK_WORDS - 1;
 /** Words of a shard's counters. */
 export const SHARD_WORDS = 2 * LINE_WORDS;
 
-/** Ghosts of a bucket: a cache line, so that looking for one waits for memory once. */
-export const GHOST_WAYS = LINE_WORDS;
+/** Ghosts of a bucket: half a cache line, so that looking for one waits for memory once, and sixteen would take twice as long to look through. */
+export const GHOST_WAYS = LINE_WORDS / 2;
 
 /** Places for ghosts per entry: as many as replacement looks back. */
 const GHOSTS_PER_ENTRY = 1.5;

@@ -1,7 +1,7 @@
 // The two ghost lists of a shard: hashes of what had to make room, and when. One table for both, without links: an age takes the place of an order.
 //
-// A ghost is one word: 15 bits of its hash, the list it was in, and 16 bits of the shard's number of evictions at that time. A bucket is one cache line;
-// a new ghost takes the place of the oldest in its bucket. Those that are too old are not found. One miss in 2000 finds the ghost of another key.
+// A ghost is one word: 15 bits of its hash, the list it was in, and 16 bits of the shard's number of evictions at that time. A bucket is half a cache line;
+// a new ghost takes the place of the oldest in its bucket. Those that are too old are not found. One miss in 4000 finds the ghost of another key.
 
 import type { List } from './clocks.js';
 import { GHOST_WAYS, type SlabGeometry } from './geometry.js';

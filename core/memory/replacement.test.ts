@@ -85,6 +85,23 @@ test('replacement: ghosts are forgotten after one and a half times as many evict
   assert.ok(slab.writer.ghostHits(List.RECENCY) > 40);
 });
 
+test('replacement: nothing is crowded out of the index, however long names come and go', () => {
+  for (const capacity of [16, CAPACITY, 2 * CAPACITY]) {
+    const { slab, memory, geometry } = open(capacity);
+    for (let n = 0; n < 40 * capacity; n++) ask(slab, n);
+    assert.equal(slab.count, capacity);
+    assert.equal(slab.writer.removed(Cause.INDEX), 0);
+    const words = new Int32Array(memory);
+    let used = 0;
+    for (let i = 0; i < geometry.shards; i++) {
+      const at = geometry.start + i * geometry.shardWords + geometry.indexAt;
+      used += words.subarray(at, at + geometry.slots).filter((slot) => slot !== 0).length;
+    }
+    assert.equal(used, capacity);
+    for (let n = 39.5 * capacity; n < 40 * capacity; n++) assert.ok(slab.find(key.set(n)));
+  }
+});
+
 test('replacement: names used once raise the target when they come back, frequent ones lower it', () => {
   const { slab } = open();
   // Everything comes back just after it went: the recency clock is too small.
