@@ -24,7 +24,7 @@ export interface Clock {
 
 /** Coarse timers of a worker, for many short time-outs: a timer costs a few array writes and fires up to 10 ms late, never early. */
 export interface Timers {
-  /** Calls `fire(arg)` after `delayMs`; gives a handle for `cancel`. `fire` should be one function for all timers of a kind. */
+  /** Calls `fire(arg)` after `delayMs`; gives a handle for `cancel`. `fire` should be one function for all timers of a kind, `arg` an integer of 32 bits. */
   start(delayMs: number, fire: (arg: number) => void, arg: number): number;
   /** Takes a timer back; a handle that fired or was taken back already is ignored. */
   cancel(handle: number): void;

@@ -287,7 +287,7 @@ export class Attempts implements ExchangeOwner {
     race.retryAtMs = nowMs + race.retryWaitMs;
     const isOrdered = this.#options.policy === 'sequential';
     const index = isOrdered ? NONE_LEFT : this.#selection.another(race);
-    const last = race.legs[race.count - 1] as Exchange;
+    const last = race.leg(race.count - 1) as Exchange;
     const isSettled = index === NONE_LEFT && last.isStream && !last.isDoubted;
     if (isSettled || !this.#repeats.spend()) return;
     if (last.isDoubted) race.noteStreamless(last.upstream);
@@ -303,7 +303,7 @@ export class Attempts implements ExchangeOwner {
     if (race.count === 0) dueMs = Math.min(nowMs + ROUND_PAUSE_MS, race.deadlineMs);
     else if (race.query !== null) dueMs = Math.min(race.hedgeAtMs, race.retryAtMs);
     for (let i = 0; i < race.count; i++) {
-      const { deadlineMs } = race.legs[i] as Exchange;
+      const { deadlineMs } = race.leg(i) as Exchange;
       if (deadlineMs < dueMs) dueMs = deadlineMs;
     }
     this.#timers.cancel(race.timer);

@@ -103,9 +103,9 @@ export class Launcher {
     const { nowMs } = this.#options.clock;
     race.isBusy = true;
     for (let i = race.count - 1; i >= 0; i--) {
-      const x = race.legs[i];
+      const x = race.leg(i);
       // Taking one back may have failed others, on the same connection.
-      if (x === null || x === undefined || x.deadlineMs > nowMs) continue;
+      if (x === null || x.deadlineMs > nowMs) continue;
       race.remove(x);
       x.carrier?.cancel(x, true);
       this.note(race, x, Failure.TIMEOUT);
@@ -118,7 +118,7 @@ export class Launcher {
   abandon(race: Race): void {
     race.isBusy = true;
     while (race.count > 0) {
-      const x = race.legs[race.count - 1] as Exchange;
+      const x = race.leg(race.count - 1) as Exchange;
       race.remove(x);
       x.carrier?.cancel(x, false);
       this.note(race, x, Failure.LIMIT);

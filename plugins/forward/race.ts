@@ -13,13 +13,23 @@ import {
 /** Most messages under way for one query: four upstreams raced, a hedge, and datagrams taken for lost. Past it no further one is sent. */
 export const MAX_LEGS = 8;
 
+/** Times of a race, in numbers of a row: numbers with a fraction in fields of an object would each lie somewhere else in memory. */
+const DEADLINE = 0;
+const HEDGE_AT = 1;
+const RETRY_AT = 2;
+const RETRY_WAIT = 3;
+const TIMES = 4;
+
+/** Races that are made together, and share the memory of their times. */
+const CHUNK = 64;
+
 export class Race {
   readonly index: number;
   /** Null once it was settled. */
   query: Query | null = null;
   /** Whether it is asked over connections. */
   isStream = false;
-  readonly legs: (Exchange | null)[] = new Array<Exchange | null>(MAX_LEGS).fill(null);
+  /** Messages under way. */
   count = 0;
   /** Attempts at upstreams so far. Bit n of a mask is upstream n. */
   attempts = 0;
@@ -43,14 +53,50 @@ export class Race {
   /** Its legs are being looked through: whoever takes one away leaves the rest to the one who looks. */
   isBusy = false;
   timer = 0;
-  deadlineMs = 0;
-  /** When another upstream is asked as well, and when what is under way is taken for lost. */
-  hedgeAtMs = 0;
-  retryAtMs = 0;
-  retryWaitMs = 0;
+  readonly #times: Float64Array;
+  readonly #at: number;
+  #first: Exchange | null = null;
+  readonly #others: (Exchange | null)[] = [];
 
-  constructor(index: number) {
+  /** `times` has a row for it from `at` on. */
+  constructor(index: number, times: Float64Array, at: number) {
     this.index = index;
+    this.#times = times;
+    this.#at = at;
+  }
+
+  get deadlineMs(): number {
+    return this.#times[this.#at + DEADLINE] as number;
+  }
+
+  set deadlineMs(ms: number) {
+    this.#times[this.#at + DEADLINE] = ms;
+  }
+
+  /** When another upstream is asked as well. */
+  get hedgeAtMs(): number {
+    return this.#times[this.#at + HEDGE_AT] as number;
+  }
+
+  set hedgeAtMs(ms: number) {
+    this.#times[this.#at + HEDGE_AT] = ms;
+  }
+
+  /** When what is under way is taken for lost, and how long that took. */
+  get retryAtMs(): number {
+    return this.#times[this.#at + RETRY_AT] as number;
+  }
+
+  set retryAtMs(ms: number) {
+    this.#times[this.#at + RETRY_AT] = ms;
+  }
+
+  get retryWaitMs(): number {
+    return this.#times[this.#at + RETRY_WAIT] as number;
+  }
+
+  set retryWaitMs(ms: number) {
+    this.#times[this.#at + RETRY_WAIT] = ms;
   }
 
   /** Whether TCP was tried at this upstream because nothing over UDP is believed, in vain. */
@@ -62,18 +108,31 @@ export class Race {
     this.streamlessMask |= 1 << upstream;
   }
 
+  /** A message under way, 0 to `count` - 1; null for another number. */
+  leg(i: number): Exchange | null {
+    return i === 0 ? this.#first : (this.#others[i - 1] ?? null);
+  }
+
   add(x: Exchange): void {
-    this.legs[this.count++] = x;
+    if (this.count === 0) this.#first = x;
+    else this.#others[this.count - 1] = x;
+    this.count++;
   }
 
   remove(x: Exchange): void {
-    for (let i = 0; i < this.count; i++) {
-      if (this.legs[i] !== x) continue;
-      const last = --this.count;
-      this.legs[i] = this.legs[last] as Exchange | null;
-      this.legs[last] = null;
+    const last = this.count - 1;
+    for (let i = 0; i <= last; i++) {
+      if (this.leg(i) !== x) continue;
+      if (i < last) this.#set(i, this.leg(last));
+      this.#set(last, null);
+      this.count = last;
       return;
     }
+  }
+
+  #set(i: number, x: Exchange | null): void {
+    if (i === 0) this.#first = x;
+    else this.#others[i - 1] = x;
   }
 }
 
@@ -82,6 +141,7 @@ export class RacePool {
   readonly #races: Race[] = [];
   readonly #free: Race[] = [];
   readonly #made: Gauge;
+  #times = new Float64Array(0);
 
   /** `made` shows how many there are, in use or not. */
   constructor(made: Gauge) {
@@ -97,7 +157,10 @@ export class RacePool {
     const free = this.#free.pop();
     if (free !== undefined) return free;
     if (this.#races.length === EXCHANGE_LIMIT) return undefined;
-    const race = new Race(this.#races.length);
+    const index = this.#races.length;
+    const place = index % CHUNK;
+    if (place === 0) this.#times = new Float64Array(CHUNK * TIMES);
+    const race = new Race(index, this.#times, place * TIMES);
     this.#races.push(race);
     this.#made.inc();
     return race;
