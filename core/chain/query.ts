@@ -128,9 +128,8 @@ export class Query {
   sink: ReplySink;
   /** The chain it is in. Owned by the server. */
   chain: Chain | undefined;
-  /** The server's own marks of a deferred query: its place among those waiting and its time limit. */
+  /** The server's own: the place of a deferred query among those waiting. */
   slot = -1;
-  timer = -1;
 
   readonly #reply: Reply;
   readonly #pending: Pending;

@@ -8,13 +8,20 @@ export const MAX_PARKED = 16_384;
 /** A query not answered by then gets SERVFAIL: longer than *forward*'s whole budget of 5 s, about when stub resolvers give up. */
 export const PARKED_LIMIT_MS = 10_000;
 
+/** How often the table is looked through for those: one timer for all, and a limit that is kept to this. */
+export const SWEEP_MS = 1000;
+const SWEEPS = PARKED_LIMIT_MS / SWEEP_MS + 1;
+
 export class Parked {
   readonly #timers: Timers;
   readonly #onLimit: (q: Query) => void;
   readonly #waiting: Gauge;
   readonly #queries: (Query | null)[] = [];
+  /** How often each was met by a sweep. */
+  readonly #sweeps = new Uint8Array(MAX_PARKED);
   readonly #free: number[] = [];
   #size = 0;
+  #timer = 0;
 
   /** `onLimit` is called for a query that reached its time limit, after it was taken out; `waiting` shows how many there are. */
   constructor(timers: Timers, onLimit: (q: Query) => void, waiting: Gauge) {
@@ -32,10 +39,11 @@ export class Parked {
     if (this.#size >= MAX_PARKED) return false;
     const slot = this.#free.pop() ?? this.#queries.length;
     this.#queries[slot] = q;
+    this.#sweeps[slot] = 0;
     this.#size++;
     this.#waiting.inc();
     q.slot = slot;
-    q.timer = this.#timers.start(PARKED_LIMIT_MS, this.#expire, slot);
+    if (this.#timer === 0) this.#timer = this.#timers.start(SWEEP_MS, this.#sweep, 0);
     return true;
   }
 
@@ -43,7 +51,6 @@ export class Parked {
   remove(q: Query): boolean {
     const slot = q.slot;
     if (slot < 0) return false;
-    this.#timers.cancel(q.timer);
     this.#release(q, slot);
     return true;
   }
@@ -54,12 +61,21 @@ export class Parked {
     this.#size--;
     this.#waiting.inc(-1);
     q.slot = -1;
-    q.timer = -1;
   }
 
-  readonly #expire = (slot: number): void => {
-    const q = this.#queries[slot] as Query;
-    this.#release(q, slot);
-    this.#onLimit(q);
+  readonly #sweep = (): void => {
+    this.#timer = 0;
+    for (let slot = 0; slot < this.#queries.length; slot++) {
+      const q = this.#queries[slot];
+      if (q === null || q === undefined) continue;
+      const sweeps = (this.#sweeps[slot] as number) + 1;
+      this.#sweeps[slot] = sweeps;
+      if (sweeps < SWEEPS) continue;
+      this.#release(q, slot);
+      this.#onLimit(q);
+    }
+    if (this.#size > 0 && this.#timer === 0) {
+      this.#timer = this.#timers.start(SWEEP_MS, this.#sweep, 0);
+    }
   };
 }
