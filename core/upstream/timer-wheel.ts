@@ -1,8 +1,9 @@
 // Hot path. Coarse timers for many short time-outs: a hashed wheel in typed arrays, driven by one timer of Node while any is pending.
 //
-// A timer is the number of a row of words and stands in the doubly linked list of the bucket `dueTick mod BUCKETS`. Starting and cancelling
-// are a few writes to a row or two, each within a cache line. When the wheel turns, each bucket passed gives its due timers to a list of their own, which is then fired from its
-// front: so a callback may start and cancel whatever it likes, and a timer that is not due in this turn costs one comparison.
+// A timer is the number of a row of words and stands in the doubly linked list of the bucket `dueTick mod BUCKETS`. Starting and cancelling are
+// a few writes to a row or two, each within a cache line. When the wheel turns, each bucket passed gives its due timers to a list of their own,
+// which is then fired from its front: so a callback may start and cancel whatever it likes, and a timer that is not due in this turn costs one
+// comparison.
 //
 // Precision: a timer fires in the first tick (10 ms) at or after its time, never before; that counts from when the clock was read last in the callback that
 // started it, some milliseconds ago in a long batch. Between fires nothing wakes the thread up.

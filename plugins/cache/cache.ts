@@ -77,14 +77,7 @@ export class CacheHandler implements Handler, RefreshOwner, PrefetchHost {
     this.#success = new Region(memory.memory, memory.success, worker + 1, staleTicks);
     this.#denial = new Region(memory.memory, memory.denial, worker + 1, staleTicks);
     this.#counts = countsOf(services, options.zones);
-    this.#names = new WholeNames(
-      this.#success,
-      this.#denial,
-      this.#key,
-      options.cut,
-      memory.cutCells,
-      block,
-    );
+    this.#names = new WholeNames(this.#success, this.#denial, this.#key, options.cut, block);
     this.#outage = new Outage(memory.outageCells);
     this.#gate = new MissGate(options, memory, this.#names, this.#success, this.#counts, services);
     const networks = new Networks(this.#success, this.#denial, this.#key, memory, options.networks);

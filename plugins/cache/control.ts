@@ -26,7 +26,6 @@ import { CacheKey } from './key.js';
 import type { CacheMemory, PersistOptions } from './options.js';
 import { Persistence } from './persistence.js';
 import { TICKS_PER_SECOND, tickOf } from './ticks.js';
-import { CUT_CELLS } from './whole-names.js';
 
 /** Bytes of shared memory per entry where no `size` is set: most answers take 200 to 400, one with many or signed records 1000 and more. */
 const BYTES_PER_ENTRY = 1024;
@@ -71,7 +70,6 @@ export function allocateCache({ success, denial, sizeBytes, names }: CacheSizes)
     denial: denials,
     outageCells: allocateCells(OUTAGE_CELLS),
     zoneCells: allocateCells(ZONE_CELLS),
-    cutCells: allocateCells(CUT_CELLS),
     prefetch: names === undefined ? undefined : allocatePrefetch(names),
     seed: [randomInt(2 ** 32), randomInt(2 ** 32)],
   };

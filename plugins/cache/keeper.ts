@@ -139,7 +139,6 @@ export class Keeper {
       return;
     }
     names.setKey(this.#key);
-    names.note(this.#builder.meta[Meta.HEAD] as number);
     this.#store(names.key, q, Kind.DENIAL, FOR_ALL, lifetime, now);
     this.#denial.writer.remove(this.#key);
   }

@@ -15,8 +15,6 @@ export interface CacheMemory {
   readonly zoneCells: Int32Array;
   /** Of outages: see plugins/negative/outage.ts. */
   readonly outageCells: Int32Array;
-  /** Of names that deny those below them: see whole-names.ts. */
-  readonly cutCells: Int32Array;
   /** What *prefetch* has: undefined without it. */
   readonly prefetch: PrefetchMemory | undefined;
   /** Of the hash: random, the same in all workers. */

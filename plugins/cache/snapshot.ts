@@ -15,11 +15,10 @@ import {
 } from '../../core/plugin.js';
 import { Kind } from './classify.js';
 import { kindBits, META_COUNT, Meta, withoutOrigin } from './entry.js';
-import { CacheKey, keyBytes, WHOLE_NAME } from './key.js';
+import { CacheKey, keyBytes } from './key.js';
 import type { CacheMemory } from './options.js';
 import { remainTicks } from './region.js';
 import { ticksOfMs } from './ticks.js';
-import { noteCut } from './whole-names.js';
 
 /** Raised when anything in an entry or its key changes its meaning. */
 const FORMAT = 1;
@@ -143,7 +142,6 @@ export class CacheSnapshot implements SnapshotSection {
     if (this.#isKnown()) return false;
     const half = this.#halves[record[Field.HALF] as number];
     if (half === undefined) return false;
-    if ((b & WHOLE_NAME) !== 0) noteCut(this.#memory.cutCells);
     meta[Meta.STORED] = (now - age) | 0;
     const uses = record[Field.USES] as number;
     const seen = (now - elapsed - (record[Field.PAUSE] as number)) | 0;

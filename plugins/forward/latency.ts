@@ -184,7 +184,7 @@ export class Latency {
   #count(rttMs: number): void {
     const cells = this.#cells;
     const at = this.#at;
-    // Half an octave each: how often 2 goes into the square, rounded up. Math.log2 took ten times as long.
+    // Half an octave each: how often 2 goes into the square, rounded up. Math.log2 takes twice as long.
     const square = Math.min(Math.max((rttMs / FIRST_BUCKET_MS) ** 2, 1), 2 ** 31);
     const place = 32 - Math.clz32(Math.ceil(square) - 1);
     const bucket = at + BUCKET + Math.min(BUCKETS - 1, place);
