@@ -129,7 +129,8 @@ async function reportLoad(): Promise<void> {
   const wait = async (said: RegExp): Promise<string> => {
     while (server.isRunning && performance.now() < startMs + LOAD_LIMIT_MS) {
       const [line] = said.exec(output.slice(outputStart)) ?? [];
-      if (line !== undefined) return `within ${(performance.now() - startMs).toFixed(0)} ms: ${line}`;
+      if (line !== undefined)
+        return `within ${(performance.now() - startMs).toFixed(0)} ms: ${line}`;
       await pause(5);
     }
     return 'not at all';
