@@ -1,6 +1,6 @@
 // Where the parts of a slab lie in its shared memory, and how large they are: plain numbers, the same for every thread that opens it.
 //
-//   shard 0 | shard 1 | ...      each:  counters | index | links | ghosts | entries | blocks
+//   shard 0 | shard 1 | ...      each:  counters | index and ghosts | links | entries | blocks
 //
 // All but the blocks of a shard is as large as its entry limit needs; blocks take the rest of the bytes. Nothing is written before it is
 // used, so memory that was never needed is never made by the kernel.
@@ -26,11 +26,11 @@ export const PAYLOAD_WORDS = BLOCK_WORDS - 1;
 /** Words of a shard's counters. */
 export const SHARD_WORDS = 2 * LINE_WORDS;
 
-/** Ghosts of a bucket: half a cache line, so that looking for one waits for memory once, and sixteen would take twice as long to look through. */
-export const GHOST_WAYS = LINE_WORDS / 2;
-
-/** Places for ghosts per entry: as many as replacement looks back. */
-const GHOSTS_PER_ENTRY = 1.5;
+/**
+ * Half of a cache line are slots of the index, the other half is a bucket for ghosts of hashes that are at home in one of them. Who stores what was not
+ * there, or drops what was, needs the slots in any case: a table of their own would make the ghosts another wait for memory, each time.
+ */
+export const LINE_SLOTS = LINE_WORDS / 2;
 
 /** Entries that make another shard worth while: below, an uneven hash would waste more than less waiting for a lock saves. */
 const ENTRIES_PER_SHARD = 1024;
@@ -50,11 +50,9 @@ export interface SlabGeometry {
   /** A power of two, at least twice `entries`: probes stay short. */
   readonly slots: number;
   readonly blocks: number;
-  readonly ghostBuckets: number;
   /** Offsets within a shard. */
   readonly indexAt: number;
   readonly linksAt: number;
-  readonly ghostsAt: number;
   readonly entriesAt: number;
   readonly blocksAt: number;
 }
@@ -72,16 +70,24 @@ export function slabGeometry(
   const entries = Math.floor(capacity / shards);
   const slots = 2 ** Math.ceil(Math.log2(entries * 2));
   const indexAt = SHARD_WORDS;
-  const linksAt = indexAt + inLines(slots);
-  const ghostsAt = linksAt + inLines(2 * entries);
-  const ghostBuckets = Math.ceil((entries * GHOSTS_PER_ENTRY) / GHOST_WAYS);
-  const entriesAt = ghostsAt + ghostBuckets * GHOST_WAYS;
+  const linksAt = indexAt + inLines(slotAt(slots));
+  const entriesAt = linksAt + inLines(2 * entries);
   const blocksAt = entriesAt + entries * ENTRY_WORDS;
   const room = Math.floor(sizeBytes / WORD_BYTES / shards) - blocksAt;
   const blocks = Math.max(MIN_BLOCKS, Math.floor(room / BLOCK_WORDS));
   const shardWords = blocksAt + blocks * BLOCK_WORDS;
-  const sizes = { start, shards, shardWords, entries, slots, blocks, ghostBuckets };
-  return { ...sizes, indexAt, linksAt, ghostsAt, entriesAt, blocksAt };
+  const sizes = { start, shards, shardWords, entries, slots, blocks };
+  return { ...sizes, indexAt, linksAt, entriesAt, blocksAt };
+}
+
+/** Where a slot is in the index. */
+export function slotAt(slot: number): number {
+  return slot + (slot & -LINE_SLOTS);
+}
+
+/** Where the ghosts are of hashes whose home is this slot. */
+export function ghostsAt(slot: number): number {
+  return 2 * (slot & -LINE_SLOTS) + LINE_SLOTS;
 }
 
 /** Bytes of shared memory a slab takes. */

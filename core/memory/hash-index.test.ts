@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { slabBytes, slabGeometry } from './geometry.js';
+import { slabBytes, slabGeometry, slotAt } from './geometry.js';
 import { ENTRY_MASK, HashIndex, MAX_PROBES, STEP, tagOf } from './hash-index.js';
 
 const geometry = slabGeometry(1000, 0);
@@ -39,7 +39,7 @@ function filled(seed: number) {
     const entries: number[] = [];
     for (let probe = 0; probe < MAX_PROBES; probe++) {
       const slot = (low + probe) & (geometry.slots - 1);
-      const value = words[geometry.indexAt + slot] as number;
+      const value = words[geometry.indexAt + slotAt(slot)] as number;
       if (value === 0) return { entries, probes: probe };
       const entry = value & ENTRY_MASK;
       if ((value ^ (tagOf(high) + probe * STEP)) === entry) entries.push(entry);
@@ -47,8 +47,11 @@ function filled(seed: number) {
     return { entries, probes: MAX_PROBES };
   };
   const used = (): number => {
-    const slots = words.subarray(geometry.indexAt, geometry.indexAt + geometry.slots);
-    return slots.filter((value) => value !== 0).length;
+    let slots = 0;
+    for (let slot = 0; slot < geometry.slots; slot++) {
+      if (words[geometry.indexAt + slotAt(slot)] !== 0) slots++;
+    }
+    return slots;
   };
   return { index, held, random, churn, fitting, used };
 }

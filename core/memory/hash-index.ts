@@ -6,7 +6,9 @@
 // them. For the same reason a gap is closed at once, by these words alone: the entries behind it, each another wait for memory, are left alone, and
 // probes end at the first empty slot however often entries came and went. For a reader without lock a slot is a hint, whatever the order in
 // which it sees them change: the entry has the key and a version. One that is just being moved may be missed.
-import type { SlabGeometry } from './geometry.js';
+//
+// Eight slots share a cache line with as many ghosts (geometry.ts).
+import { type SlabGeometry, slotAt } from './geometry.js';
 
 const ENTRY_BITS = 22;
 export const ENTRY_MASK = 2 ** ENTRY_BITS - 1;
@@ -28,24 +30,26 @@ export function tagOf(high: number): number {
 export class HashIndex {
   readonly #words: Int32Array;
   readonly #at: number;
+  readonly #end: number;
   readonly #mask: number;
 
   constructor(words: Int32Array, geometry: SlabGeometry) {
     this.#words = words;
     this.#at = geometry.indexAt;
+    this.#end = geometry.linksAt;
     this.#mask = geometry.slots - 1;
   }
 
   /** The entry in the first slot for a hash, 0 when that is empty. */
   first(shard: number, low: number): number {
-    return this.#words[shard + this.#at + (low & this.#mask)]! & ENTRY_MASK;
+    return this.#words[shard + this.#at + slotAt(low & this.#mask)]! & ENTRY_MASK;
   }
 
   /** Adds an entry. False when there is no slot near enough. */
   add(shard: number, low: number, high: number, entry: number): boolean {
     let slot = low & this.#mask;
     for (let probe = 0; probe < MAX_PROBES; probe++) {
-      const at = shard + this.#at + slot;
+      const at = shard + this.#at + slotAt(slot);
       if (this.#words[at] === 0) {
         this.#words[at] = tagOf(high) | (probe * STEP) | entry;
         return true;
@@ -57,7 +61,7 @@ export class HashIndex {
 
   /** Puts `entry`, of the same hash, in the place of `old`, which must be there. */
   replace(shard: number, low: number, old: number, entry: number): void {
-    const at = shard + this.#at + this.#slotOf(shard, low, old);
+    const at = shard + this.#at + slotAt(this.#slotOf(shard, low, old));
     this.#words[at] = (this.#words[at]! & ~ENTRY_MASK) | entry;
   }
 
@@ -69,25 +73,26 @@ export class HashIndex {
     if (gap < 0) return;
     for (let slot = gap, steps = 1; ; steps++) {
       slot = (slot + 1) & this.#mask;
-      const value = words[base + slot]!;
+      const value = words[base + slotAt(slot)]!;
       if (value === 0) break;
       // Into the gap may move what is no nearer to its home than to the gap.
       if (distanceOf(value) < steps) continue;
-      words[base + gap] = value - steps * STEP;
+      words[base + slotAt(gap)] = value - steps * STEP;
       gap = slot;
       steps = 0;
     }
-    words[base + gap] = 0;
+    words[base + slotAt(gap)] = 0;
   }
 
+  /** Empties it, and takes away the ghosts that lie between. */
   clear(shard: number): void {
-    this.#words.fill(0, shard + this.#at, shard + this.#at + this.#mask + 1);
+    this.#words.fill(0, shard + this.#at, shard + this.#end);
   }
 
   #slotOf(shard: number, low: number, entry: number): number {
     let slot = low & this.#mask;
     for (let probe = 0; probe < MAX_PROBES; probe++) {
-      if ((this.#words[shard + this.#at + slot]! & ENTRY_MASK) === entry) return slot;
+      if ((this.#words[shard + this.#at + slotAt(slot)]! & ENTRY_MASK) === entry) return slot;
       slot = (slot + 1) & this.#mask;
     }
     return -1;

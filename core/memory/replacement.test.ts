@@ -3,7 +3,15 @@ import { test } from 'node:test';
 import { checkClocks } from '../../test/lib/clock-check.js';
 import { mix, TestKey, TestSlab, testBody } from '../../test/lib/slab-kit.js';
 import { List } from './clocks.js';
-import { minSlabBytes, type SlabGeometry, slabBytes, slabGeometry } from './geometry.js';
+import {
+  ghostsAt,
+  LINE_SLOTS,
+  minSlabBytes,
+  type SlabGeometry,
+  slabBytes,
+  slabGeometry,
+  slotAt,
+} from './geometry.js';
 import { Cause, Shard } from './shard.js';
 import { SlabWalker } from './slab-walker.js';
 
@@ -95,7 +103,9 @@ test('replacement: nothing is crowded out of the index, however long names come 
     let used = 0;
     for (let i = 0; i < geometry.shards; i++) {
       const at = geometry.start + i * geometry.shardWords + geometry.indexAt;
-      used += words.subarray(at, at + geometry.slots).filter((slot) => slot !== 0).length;
+      for (let slot = 0; slot < geometry.slots; slot++) {
+        if (words[at + slotAt(slot)] !== 0) used++;
+      }
     }
     assert.equal(used, capacity);
     for (let n = 39.5 * capacity; n < 40 * capacity; n++) assert.ok(slab.find(key.set(n)));
@@ -230,7 +240,7 @@ test('replacement: a shard left in the middle of a change is whole after it was 
     words[shard + Shard.OLDEST] = words[shard + Shard.OLDEST + 1] as number;
     words[shard + geometry.linksAt + 9] = 3;
     words[shard + Shard.LISTED] = -5;
-    words[shard + geometry.ghostsAt + 4] = 0x7fff0001;
+    words[shard + geometry.indexAt + ghostsAt(0) + 4] = 0x7fff0001;
   }
   const supervisor = new TestSlab(memory, geometry, -1);
   assert.equal(supervisor.writer.seize(7), geometry.shards);
@@ -245,7 +255,10 @@ test('replacement: the links and ghosts of a slab that is not full are not writt
   const { slab, memory, geometry } = open();
   for (let n = 0; n < 100; n++) ask(slab, n);
   const words = new Int32Array(memory);
-  const { linksAt, ghostsAt, entriesAt } = geometry;
-  assert.ok(words.subarray(linksAt + 200, ghostsAt).every((word) => word === 0));
-  assert.ok(words.subarray(ghostsAt, entriesAt).every((word) => word === 0));
+  const { indexAt, linksAt, entriesAt, slots } = geometry;
+  assert.ok(words.subarray(linksAt + 200, entriesAt).every((word) => word === 0));
+  for (let slot = 0; slot < slots; slot += LINE_SLOTS) {
+    const at = indexAt + ghostsAt(slot);
+    assert.ok(words.subarray(at, at + LINE_SLOTS).every((word) => word === 0));
+  }
 });

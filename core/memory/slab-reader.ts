@@ -3,7 +3,7 @@
 // A look-up goes hash -> index slot -> entry -> blocks of a long body, none of which a writer waits for. The entry's version tells afterwards whether
 // what was read belongs together (seqlock.ts); until then every number read is only trusted as far as a bounds check.
 import { Blocks } from './blocks.js';
-import { ENTRY_WORDS, HEADER_WORDS, INLINE_WORDS, type SlabGeometry } from './geometry.js';
+import { ENTRY_WORDS, HEADER_WORDS, INLINE_WORDS, type SlabGeometry, slotAt } from './geometry.js';
 import { ENTRY_MASK, MAX_PROBES, STEP, tagOf } from './hash-index.js';
 import { readVersion, validate } from './seqlock.js';
 import { BODY_MASK, Entry, shardOffset, USES_MASK, USES_SHIFT } from './shard.js';
@@ -63,7 +63,7 @@ export class SlabReader {
     const index = shard + this.#indexAt;
     let slot = key.low & this.#slotMask;
     for (let probe = 0; probe < MAX_PROBES; probe++) {
-      const value = words[index + slot]!;
+      const value = words[index + slotAt(slot)]!;
       if (value === 0) return false;
       const entry = value & ENTRY_MASK;
       if ((value ^ wanted) === entry && entry <= this.#entries) {

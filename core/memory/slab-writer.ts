@@ -307,7 +307,7 @@ export class SlabWriter {
     words[shard + Shard.ENTRIES_USED] = words[shard + Shard.ENTRIES_USED]! - 1;
   }
 
-  /** Makes a shard as it was at first, but for the versions, which never go back, and what is only counted. Any words are good ghosts. */
+  /** Makes a shard as it was at first, but for the versions, which never go back, and what is only counted. */
   #clear(shard: number): void {
     const words = this.#words;
     for (let entry = 1; entry <= this.#entries; entry++) {
