@@ -1,13 +1,16 @@
 // Bundles what tsc compiled into dist/bundle/, the server that is packed and started. A module costs a process some 50 kB and each further thread 20,
-// whatever is in it, and the server has 260 small ones. The folders are those of dist/: see core/places.ts.
+// whatever is in it, and the server has 260 small ones. The folders are those of dist/: see core/places.ts. Packages that the server needs but that are
+// none of its dependencies in package.json are inside of the bundle, with their licences beside it.
 import {
   copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -36,7 +39,7 @@ function isFresh() {
       .filter((name) => /(?<!\.test)\.js$|\.wasm$/.test(name))
       .map((name) => join(COMPILED, top, name)),
   );
-  const tools = ['.ci/bundle.mjs', 'node_modules/esbuild/package.json'];
+  const tools = ['.ci/bundle.mjs', 'package.json', 'node_modules/esbuild/package.json'];
   const newest = [...parts, ...tools.map((path) => join(root, path))].map(modified);
   return Math.min(...made) >= Math.max(...newest);
 }
@@ -50,7 +53,7 @@ function modified(path) {
 async function bundle() {
   const whole = `${BUNDLE}.part`;
   rmSync(whole, { recursive: true, force: true });
-  await build({
+  const { metafile } = await build({
     entryPoints: ENTRIES.map((file) => join(COMPILED, file)),
     outbase: COMPILED,
     outdir: whole,
@@ -61,7 +64,10 @@ async function bundle() {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    packages: 'external',
+    external: installed(),
+    mainFields: ['module', 'main'],
+    metafile: true,
+    absWorkingDir: root,
     minifyWhitespace: true,
     legalComments: 'none',
     sourcemap: 'linked',
@@ -70,6 +76,27 @@ async function bundle() {
   });
   mkdirSync(dirname(join(whole, KERNELS)), { recursive: true });
   copyFileSync(join(COMPILED, KERNELS), join(whole, KERNELS));
+  writeFileSync(join(whole, 'LICENSES'), licences(Object.keys(metafile.inputs)));
   rmSync(BUNDLE, { recursive: true, force: true });
   renameSync(whole, BUNDLE);
+}
+
+/** What a user's npm installs beside the bundle. */
+function installed() {
+  const { dependencies, optionalDependencies } = JSON.parse(
+    readFileSync(join(root, 'package.json'), 'utf8'),
+  );
+  return Object.keys({ ...dependencies, ...optionalDependencies });
+}
+
+/** The licences of the packages that files of the bundle are from. */
+function licences(files) {
+  const packages = new Set(files.flatMap((file) => /^node_modules\/[^/]+/.exec(file) ?? []));
+  return [...packages]
+    .map((folder) => {
+      const name = readdirSync(join(root, folder)).find((file) => /^licen[cs]e/i.test(file));
+      if (name === undefined) throw new Error(`${folder} has no licence`);
+      return `${folder.slice('node_modules/'.length)}\n\n${readFileSync(join(root, folder, name), 'utf8')}`;
+    })
+    .join('\n');
 }

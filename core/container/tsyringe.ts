@@ -1,12 +1,10 @@
-// tsyringe as the composition roots use it: its container and one-per-container factories. Loaded without `import`, which would cost a thread 6 MB.
-import { commonjs } from '../system/commonjs.js';
+// tsyringe as the composition roots use it: its container and one-per-container factories. The bundle has it inside, because its 33 files cost a thread 5 MB.
+// It throws without this, although no decorator is used.
+import 'reflect-metadata';
 
-// tsyringe throws without it, although no decorator is used.
-commonjs('reflect-metadata');
+import { container, instanceCachingFactory } from 'tsyringe';
 
-const tsyringe = commonjs('tsyringe') as typeof import('tsyringe');
+export { instanceCachingFactory };
 
 /** The container that every other one is a child of. */
-export const root = tsyringe.container;
-
-export const instanceCachingFactory = tsyringe.instanceCachingFactory;
+export const root = container;
