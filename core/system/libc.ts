@@ -40,6 +40,8 @@ export interface Libc {
   sched_getaffinity(pid: number, size: number, mask: Uint8Array): number;
   if_nametoindex(name: string): number;
   _exit(code: number): void;
+  /** Of glibc only. */
+  mallopt?(parameter: number, value: number): number;
   errno(): number;
   /** Address of the first byte of a view. Valid as long as the memory is referenced; memory of a SharedArrayBuffer does not move. */
   addressOf(view: ArrayBufferView): number;
@@ -56,7 +58,7 @@ interface Koffi {
   readonly node: { poll(fd: number, callback: () => void): PollHandle };
 }
 
-type Call = keyof Omit<Libc, 'koffiVersion' | 'errno' | 'addressOf' | 'watch'>;
+type Call = keyof Omit<Libc, 'koffiVersion' | 'mallopt' | 'errno' | 'addressOf' | 'watch'>;
 
 /** koffi does not know ssize_t: `long` is the same on every system we run on. Addresses are `int64`, so that they stay plain numbers. */
 const SIGNATURES: Readonly<Record<Call, readonly [string, string[]]>> = {
@@ -137,8 +139,13 @@ function declare(koffi: Koffi): Libc {
   for (const [name, [result, args]] of Object.entries(SIGNATURES)) {
     calls[name] = library.func(name, result, args);
   }
+  try {
+    calls.mallopt = library.func('mallopt', 'int', ['int', 'int']);
+  } catch {
+    // musl has no such call.
+  }
   return {
-    ...(calls as unknown as Pick<Libc, Call>),
+    ...(calls as unknown as Pick<Libc, Call | 'mallopt'>),
     koffiVersion: koffi.version,
     errno: () => koffi.errno(),
     addressOf: (view) => Number(koffi.address(view)),

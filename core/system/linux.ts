@@ -53,3 +53,4 @@ export const EADDRINUSE = 98;
 export const EADDRNOTAVAIL = 99;
 export const ENOBUFS = 105;
 export const ECONNREFUSED = 111;
+export const M_TRIM_THRESHOLD = -1;

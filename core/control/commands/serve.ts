@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { FaultLog } from '../../server/faults.js';
 import { exitNow } from '../../system/exit.js';
+import { tuneProcess } from '../../system/tuning.js';
 import type { Command } from '../cli.js';
 import { EXIT_BAD_CONFIGURATION, EXIT_NO_START, type Terminal } from '../terminal.js';
 import { WorkerHandle } from '../worker-handle.js';
@@ -10,6 +11,7 @@ type ServeCommand = Extract<Command, { kind: 'serve' }>;
 
 /** Runs the server; gives the exit code. */
 export async function serve(command: ServeCommand, terminal: Terminal): Promise<number> {
+  tuneProcess();
   const handles: WorkerHandle[] = [];
   const wanted = command.workers ?? availableParallelism();
   for (let worker = 0; worker < wanted; worker++) handles.push(new WorkerHandle(worker));
