@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { loadLibc } from './libc.js';
+import { M_TRIM_THRESHOLD } from './linux.js';
+import { V8_FLAGS } from './tuning.js';
+
+const TUNING = fileURLToPath(new URL('./tuning.js', import.meta.url));
+
+/** Runs a program in a process of its own; gives what it prints. */
+function run(args: readonly string[], program: string): { stdout: string; stderr: string } {
+  const all = [...args, '--input-type=module', '--eval', program];
+  return spawnSync(process.execPath, all, { encoding: 'utf8' });
+}
+
+test('tuning: V8 knows every flag, given before or after its start', () => {
+  const { stdout, stderr } = run(
+    [],
+    `import { tuneProcess } from '${TUNING}'; tuneProcess(); console.log('on');`,
+  );
+  assert.deepEqual({ stdout, stderr }, { stdout: 'on\n', stderr: '' });
+  for (const flag of V8_FLAGS) assert.equal(run([flag], '').stderr, '');
+});
+
+test('tuning: the room for short-lived objects does not grow', () => {
+  const program = (setUp: string): string => `${setUp}
+    const kept = [];
+    for (let i = 0; i < 2_000_000; i++) kept[i % 50_000] = { i };
+    const { getHeapSpaceStatistics } = await import('node:v8');
+    const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space');
+    console.log(young.space_size);`;
+  const grown = Number(run([], program('')).stdout);
+  const kept = Number(
+    run([], program(`import { tuneProcess } from '${TUNING}'; tuneProcess();`)).stdout,
+  );
+  assert.ok(kept > 0 && kept < grown, `${kept} of ${grown} bytes`);
+});
+
+test('tuning: glibc takes the threshold', (t) => {
+  const result = loadLibc();
+  if (!('libc' in result)) return t.skip('no libc');
+  const { mallopt } = result.libc;
+  if (mallopt === undefined) return t.skip('a libc without mallopt');
+  assert.equal(mallopt(M_TRIM_THRESHOLD, 128 * 1024), 1);
+});
