@@ -49,6 +49,29 @@ test('bundle: a thread loads few files of the server, and none from outside of t
   }
 });
 
+test('bundle: imports nothing that is not installed with it, and has the licences of what is inside', () => {
+  const { dependencies, optionalDependencies } = JSON.parse(
+    readFileSync(join(root, 'package.json'), 'utf8'),
+  );
+  const installed = new Set(Object.keys({ ...dependencies, ...optionalDependencies }));
+  const folder = join(root, 'dist/bundle');
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  const imported = files
+    .filter((file) => file.endsWith('.js'))
+    .flatMap((file) => [
+      ...readFileSync(join(folder, file), 'utf8').matchAll(/\bfrom\s*"([^".][^"]*)"/g),
+    ])
+    .map(([, module]) => module as string)
+    .filter((module) => !module.startsWith('node:'));
+  assert.deepEqual(
+    imported.filter((module) => !installed.has(module)),
+    [],
+  );
+  const licences = readFileSync(join(folder, 'LICENSES'), 'utf8');
+  assert.match(licences, /^reflect-metadata\n\nApache License/m);
+  assert.match(licences, /^tsyringe\n\n\s+MIT License/m);
+});
+
 function ownFiles(report: string): readonly string[] {
   const { result } = JSON.parse(readFileSync(report, 'utf8')) as Coverage;
   return result.map(({ url }) => url).filter((url) => url.startsWith(MODULES));
