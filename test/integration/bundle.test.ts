@@ -59,7 +59,9 @@ test('bundle: imports nothing that is not installed with it, and has the licence
   const imported = files
     .filter((file) => file.endsWith('.js'))
     .flatMap((file) => [
-      ...readFileSync(join(folder, file), 'utf8').matchAll(/\bfrom\s*"([^".][^"]*)"/g),
+      ...readFileSync(join(folder, file), 'utf8').matchAll(
+        /\b(?:from|import)\s*\(?"([\w@][\w@:/.-]*)"/g,
+      ),
     ])
     .map(([, module]) => module as string)
     .filter((module) => !module.startsWith('node:'));
