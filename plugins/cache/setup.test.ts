@@ -193,7 +193,7 @@ const refused = [
   },
   {
     text: 'cache {\n success 1000000\n size 64MB\n}',
-    error: 'Corefile:3: cache: size is too small for so many entries, want 214MiB or more',
+    error: 'Corefile:3: cache: size is too small for so many entries, want 216MiB or more',
   },
   {
     text: 'cache {\n size much\n}',
