@@ -54,7 +54,8 @@ test(
     assert.ok(down.length >= 20, String(down.length));
     for (const pause of down) assert.ok(pause >= 500 && pause <= 5100, String(pause));
     assert.ok(Math.max(...down) > 3000, down.join());
-    assert.ok(new Set(down).size > down.length / 3, down.join());
+    // Two in three are the longest. Fewer than three different ones did not come in 300,000 sequences drawn.
+    assert.ok(new Set(down).size >= 3, down.join());
     // The last one may still be waited for.
     const failed = scene.metric('/proxy_healthcheck_failures_total');
     assert.ok(failed === times.length || failed === times.length - 1);
