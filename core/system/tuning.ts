@@ -5,14 +5,12 @@ import { M_TRIM_THRESHOLD } from './linux.js';
 
 /**
  * What V8 is told. Bytecode inlined into one function at most: its own limit of 920 is used up half-way along the path of a query, and the other half are
- * calls; twice as much as here gives no more and makes the process larger. Memory: the room for short-lived objects stays the megabyte that it begins
- * with, because a query leaves next to none behind, and what a worker's start leaves behind is collected once 8 MB are in use.
- * Figures in bench/README.md.
+ * calls; twice as much as here gives no more and makes the process larger. The room for short-lived objects stays the megabyte that it begins with,
+ * because a query leaves next to none behind. Figures in bench/README.md.
  */
 export const V8_FLAGS: readonly string[] = [
   '--max-inlined-bytecode-size-cumulative=2500',
   '--semi-space-growth-factor=1',
-  '--initial-old-space-size=8',
 ];
 
 /** Free memory at the end of one of malloc's heaps that stays with the process: what glibc says it is, unless a large block is freed, after which it is megabytes. */
