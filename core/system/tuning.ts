@@ -13,7 +13,7 @@ export const V8_FLAGS: readonly string[] = [
   '--semi-space-growth-factor=1',
 ];
 
-/** Free memory at the end of one of malloc's heaps that stays with the process: what glibc says it is, unless a large block is freed, after which it is megabytes. */
+/** Free memory at the end of a heap of malloc's that stays with the process. glibc begins with as much, but makes it megabytes once a large block was freed. */
 const TRIM_BYTES = 128 * 1024;
 
 /** For the first thread, before there are others: V8's compiler and malloc are those of all. */
