@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { without } from '../../test/lib/tools.js';
 import { loadLibc } from './libc.js';
 import { M_TRIM_THRESHOLD } from './linux.js';
 import { V8_FLAGS } from './tuning.js';
@@ -37,10 +38,13 @@ test('tuning: the room for short-lived objects does not grow', () => {
   assert.ok(kept > 0 && kept < grown, `${kept} of ${grown} bytes`);
 });
 
-test('tuning: glibc takes the threshold', (t) => {
-  const result = loadLibc();
-  if (!('libc' in result)) return t.skip('no libc');
-  const { mallopt } = result.libc;
-  if (mallopt === undefined) return t.skip('a libc without mallopt');
-  assert.equal(mallopt(M_TRIM_THRESHOLD, 128 * 1024), 1);
-});
+const result = loadLibc();
+const mallopt = 'libc' in result ? result.libc.mallopt : undefined;
+
+test(
+  'tuning: glibc takes the threshold',
+  mallopt === undefined ? without('needs glibc') : {},
+  () => {
+    assert.equal(mallopt?.(M_TRIM_THRESHOLD, 128 * 1024), 1);
+  },
+);

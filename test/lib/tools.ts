@@ -38,7 +38,7 @@ export function toolPath(name: string): string {
   return path;
 }
 
-function without(reason: string): Need {
+export function without(reason: string): Need {
   if (isCi) throw new Error(`${reason}, which CI must have`);
   return { skip: reason };
 }
