@@ -38,6 +38,7 @@ export function toolPath(name: string): string {
   return path;
 }
 
+/** Options of a test that lacks something: it is skipped. Throws in CI. */
 export function without(reason: string): Need {
   if (isCi) throw new Error(`${reason}, which CI must have`);
   return { skip: reason };
