@@ -1,4 +1,5 @@
 // The coarse clock of a thread: read once per batch, on one time base in every thread of the process.
+import { performance } from 'node:perf_hooks';
 import type { Clock } from './services.js';
 
 /**

@@ -3,6 +3,9 @@ import { Layout, scanMessage } from '../wire/layout.js';
 import type { DnsError } from './errors.js';
 import type { Query } from './query.js';
 
+/** Layouts that no reply has, no more than there ever were replies with one at once. The last one used is still in the processor's cache. */
+const layouts: Layout[] = [];
+
 /**
  * A message to be sent. `wire` is either the query's own `out` or borrowed from whoever made the reply, until it is delivered. Only the
  * maker writes to it: a plugin that changes a reply it did not create copies it first.
@@ -22,8 +25,8 @@ export class Reply {
   error: DnsError | undefined;
   /** Another query got the very same reply, and it was or is shown to all plugins: one that keeps replies has it. */
   isShared = false;
-  readonly #layout = new Layout();
-  #isScanned = false;
+  /** Null when nobody looked at the message as it is now. */
+  #layout: Layout | null = null;
 
   constructor(query: Query) {
     this.query = query;
@@ -57,19 +60,22 @@ export class Reply {
     this.edeText = '';
     this.error = undefined;
     this.isShared = false;
-    this.#isScanned = false;
+    this.touch();
   }
 
   /** Says that bytes of `wire` or `length` changed, so that the next `layout` is made anew. */
   touch(): void {
-    this.#isScanned = false;
+    if (this.#layout === null) return;
+    layouts.push(this.#layout);
+    this.#layout = null;
   }
 
-  /** Where the records are; made on first use. `isValid` is false for a message that cannot be walked. */
+  /** Where the records are, until the reply is changed or sent; made on first use. `isValid` is false for a message that cannot be walked. */
   get layout(): Layout {
-    if (!this.#isScanned) {
-      scanMessage(this.wire, this.length, this.#layout);
-      this.#isScanned = true;
+    if (this.#layout === null) {
+      const layout = layouts.pop() ?? new Layout();
+      scanMessage(this.wire, this.length, layout);
+      this.#layout = layout;
     }
     return this.#layout;
   }

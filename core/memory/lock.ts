@@ -6,6 +6,8 @@ const MAX_SPINS = 4096;
 
 /** Takes the lock for `owner`, which is not 0. False when somebody else kept it: the caller does without, it must not wait. */
 export function tryLock(words: Int32Array, at: number, owner: number): boolean {
+  // Nearly always it is free.
+  if (Atomics.compareExchange(words, at, 0, owner) === 0) return true;
   for (let spin = 0; spin < MAX_SPINS; spin++) {
     // Looking before swapping leaves the line shared while it is taken.
     if (Atomics.load(words, at) === 0 && Atomics.compareExchange(words, at, 0, owner) === 0) {

@@ -58,6 +58,7 @@ export class TcpShared {
 
   /** Writes what deferred queries left; the flush hook. */
   flush(): void {
+    if (this.#dirty.length === 0) return;
     for (let i = 0; i < this.#dirty.length; i++) this.#dirty[i]?.flush();
     this.#dirty.length = 0;
   }

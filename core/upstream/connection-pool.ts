@@ -10,7 +10,7 @@
 import type { Socket } from 'node:net';
 import type { Clock, Counter, Timers } from '../chain/services.js';
 import type { Endpoint } from '../system/sockets.js';
-import { type Carrier, type Exchange, Failure, Link } from './exchange.js';
+import { type Carrier, type Exchange, Failure, OrderedLink } from './exchange.js';
 import { inWords } from './tls.js';
 import type { CarrierCounters } from './udp-pool.js';
 
@@ -43,7 +43,7 @@ export interface ConnectionPoolOptions {
 }
 
 /** One connection, with the messages under way on it. */
-export class PoolConnection extends Link {
+export class PoolConnection extends OrderedLink {
   readonly place: number;
   readonly openedMs: number;
   /** It was opened before any message wanted it. */

@@ -51,28 +51,41 @@ export interface Carrier {
   close(): void;
 }
 
-/** What messages are under way on, a socket or a connection: an intrusive list of them. */
+/** What messages are under way on, a socket or a connection. */
 export class Link {
-  first: Exchange | null = null;
   inFlight = 0;
 
   add(x: Exchange): void {
     x.link = this;
-    x.previous = null;
-    x.next = this.first;
-    if (this.first !== null) this.first.previous = x;
-    this.first = x;
     this.inFlight++;
   }
 
   remove(x: Exchange): void {
+    x.link = null;
+    this.inFlight--;
+  }
+}
+
+/** A link that knows its messages in the order they were sent: an intrusive list. Beside them in the list lie others, each a wait for memory. */
+export class OrderedLink extends Link {
+  /** The one sent last. */
+  first: Exchange | null = null;
+
+  override add(x: Exchange): void {
+    super.add(x);
+    x.previous = null;
+    x.next = this.first;
+    if (this.first !== null) this.first.previous = x;
+    this.first = x;
+  }
+
+  override remove(x: Exchange): void {
+    super.remove(x);
     if (x.previous === null) this.first = x.next;
     else x.previous.next = x.next;
     if (x.next !== null) x.next.previous = x.previous;
-    x.link = null;
     x.next = null;
     x.previous = null;
-    this.inFlight--;
   }
 }
 
@@ -142,6 +155,11 @@ export class ExchangePool {
 
   at(index: number): Exchange {
     return this.#exchanges[index] as Exchange;
+  }
+
+  /** What is under way on a link, in no order. Looks at all there are: for the end of a link, which is rare. Allocates. */
+  on(link: Link): readonly Exchange[] {
+    return link.inFlight === 0 ? [] : this.#exchanges.filter((x) => x.link === link);
   }
 
   /** A fresh exchange, undefined when the limit is reached. */

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { IdTable, IN_FLIGHT_LIMIT } from './id-table.js';
 import { random16, random32, randomBelow } from './random.js';
 
 test('random: ids spread over all 16 bits', () => {
@@ -36,19 +35,4 @@ test('random: numbers below a limit are equally likely', () => {
       assert.ok(Math.abs(count - 7000 / limit) < 500, `${limit}: ${count}`);
     }
   }
-});
-
-test('id table: an id is given once until it is released, up to the limit', () => {
-  const table = new IdTable();
-  const ids = new Set<number>();
-  for (let i = 0; i < IN_FLIGHT_LIMIT; i++) ids.add(table.take(i % 65_535));
-  assert.equal(ids.size, IN_FLIGHT_LIMIT);
-  assert.equal(table.take(1), -1);
-  const [id] = ids as unknown as [number];
-  table.release(id);
-  table.release(id);
-  assert.equal(table.inUse, IN_FLIGHT_LIMIT - 1);
-  assert.equal(table.find(id), -1);
-  const again = table.take(65_534);
-  assert.equal(table.find(again), 65_534);
 });

@@ -126,6 +126,8 @@ export class StreamPool extends ConnectionPool<StreamConnection> {
   }
 
   readonly #flush = (): void => {
+    // Emptying even an empty array is a call into the runtime.
+    if (this.#dirty.length === 0) return;
     for (let i = 0; i < this.#dirty.length; i++) (this.#dirty[i] as StreamConnection).flush();
     this.#dirty.length = 0;
   };

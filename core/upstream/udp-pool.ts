@@ -321,9 +321,9 @@ export class UdpPool implements Carrier {
   }
 
   #takeBack(link: PoolSocket, failed: Exchange[]): void {
-    while (link.first !== null) {
-      failed.push(link.first);
-      this.cancel(link.first);
+    for (const x of this.#options.exchanges.on(link)) {
+      failed.push(x);
+      this.cancel(x);
     }
   }
 

@@ -41,7 +41,10 @@ export class Region {
     this.staleTicks = staleTicks;
   }
 
-  /** Looks a key up at tick `now` and loads what is in the entry's header. */
+  /**
+   * Looks a key up at tick `now` and loads what is in the entry's header. FRESH is hearsay, like everything loaded, until `reader.isWhole` said so:
+   * whoever gives the entry to a client asks that in any case, once the body is copied. STALE and ABSENT are certain.
+   */
   look(key: SlabKey, now: number): Freshness {
     const { reader } = this;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -52,10 +55,10 @@ export class Region {
       this.shape = reader.meta(Meta.SHAPE);
       this.lifetime = reader.meta(Meta.LIFETIME);
       const age = (now - reader.meta(Meta.STORED)) | 0;
-      if (!reader.isWhole) continue;
       // Another worker's clock may be a batch ahead.
       this.age = Math.max(age, 0);
       if (age < this.lifetime) return Freshness.FRESH;
+      if (!reader.isWhole) continue;
       return age < this.lifetime + this.staleTicksFor(this.kind)
         ? Freshness.STALE
         : Freshness.ABSENT;

@@ -251,7 +251,7 @@ export class InFlightCells {
 
   /** Only this worker writes its cell: no atomic addition is needed. */
   add(n: number): void {
-    this.#cells[this.#own] = loadCell(this.#cells, this.#own) + n;
+    this.#cells[this.#own] = (this.#cells[this.#own] as number) + n;
   }
 }
 
