@@ -233,6 +233,7 @@ test('race checker: an answer past its time is right only when it was that long 
   assert.equal(new Reasons(`late ${SAID_MS} 1100\n`).explains(doubt), false);
   assert.equal(new Reasons(`late ${SAID_MS + 1} 1900\n`).explains(doubt), false);
   assert.equal(new Reasons(`late ${SAID_MS} 1300\n`).explains(doubt), true);
+  assert.equal(new Reasons(`late ${SAID_MS} 1100\n`).near(doubt), 'on its way for 1100 ms');
 });
 
 test('race checker: a TTL that was not counted down is in doubt', () => {
@@ -299,6 +300,13 @@ test('race checker: a failure of a name that does not fail needs a reason', () =
   assert.equal(new Reasons(`error ${SAID_MS} a1.${ZONE}.\n`).explains(doubt), false);
   assert.equal(new Reasons(`error ${SAID_MS - 20_000} a0.${ZONE}.\n`).explains(doubt), false);
   assert.equal(new Reasons(`error ${SAID_MS} A0.${ZONE}.\n`).explains(doubt), true);
+  const { toMs } = doubt as { toMs: number };
+  const tooLate = new Reasons(
+    `error ${toMs - 20_000} a0.${ZONE}.\nerror ${toMs + 0.25} a0.${ZONE}.\n`,
+  );
+  assert.equal(tooLate.explains(doubt), false);
+  assert.match(tooLate.near(doubt), /: 0\.250, -20000\.000$/);
+  assert.match(new Reasons('').near(doubt), /: none$/);
   const checker = aChecker();
   checker.timing.disturbed(SAID_MS + 900, SAID_MS + 1100);
   assert.deepEqual(check(asked, wire, 1, checker), { kind: 'disturbed' });

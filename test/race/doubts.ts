@@ -6,6 +6,9 @@ export type Doubt =
   | { readonly saidMs: number; readonly needMs: number }
   | { readonly name: string; readonly fromMs: number; readonly toMs: number };
 
+/** Errors of a name that are shown. */
+const SHOWN = 5;
+
 export class Reasons {
   /** How long an answer said at that time was on its way, at most. */
   readonly #late = new Map<number, number>();
@@ -32,5 +35,14 @@ export class Reasons {
       return times.some((ms) => ms >= doubt.fromMs && ms <= doubt.toMs);
     }
     return doubt.needMs <= SLACK_MS + (this.#late.get(doubt.saidMs) ?? 0);
+  }
+
+  /** What the tap wrote down that comes closest to a reason. */
+  near(doubt: Doubt): string {
+    if (!('name' in doubt)) return `on its way for ${this.#late.get(doubt.saidMs) ?? 0} ms`;
+    const times = (this.#errors.get(doubt.name) ?? []).map((ms) => ms - doubt.toMs);
+    const nearest = times.toSorted((a, b) => Math.abs(a) - Math.abs(b)).slice(0, SHOWN);
+    const text = nearest.map((ms) => ms.toFixed(3)).join(', ') || 'none';
+    return `errors of the name, in ms after the reply: ${text}`;
   }
 }

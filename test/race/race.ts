@@ -131,7 +131,11 @@ class Race {
   #resolve(load: LoadReport): LoadReport {
     const reasons = new Reasons(readFileSync(`${this.#folder}/${REASONS}`, 'utf8'));
     const wrong = load.doubts.filter(({ of }) => !reasons.explains(of));
-    const problems = [...load.problems, ...wrong.slice(0, MAX_SHOWN).map((d) => d.problem)];
+    const shown = wrong.slice(0, MAX_SHOWN);
+    const problems = [
+      ...load.problems,
+      ...shown.map(({ of, problem }) => `${problem}\n    ${reasons.near(of)}`),
+    ];
     return { ...load, problems, mismatches: load.mismatches + wrong.length };
   }
 

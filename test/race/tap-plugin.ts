@@ -25,7 +25,8 @@ export default definePlugin({
 
 function lineOf(reply: Reply, now: number): string {
   const { error, query } = reply;
-  if (error !== undefined) return `error ${now.toFixed(0)} ${query.qname}\n`;
+  // Not rounded: the client may have the reply within the same millisecond.
+  if (error !== undefined) return `error ${now.toFixed(3)} ${query.qname}\n`;
   const wire = Buffer.from(reply.wire.subarray(0, reply.length));
   try {
     const stamp = findStamp(query.qtype, wire, readMessage(wire), (wire[3] as number) & 15);
