@@ -9,7 +9,7 @@
 //                                   -> nothing for its p95    -> another upstream besides, while the budget of hedges lasts
 //                                   -> nothing for longer     -> taken for lost: another one, or the same once more
 //
-// A race has one timer, set to whatever is due next. The first usable reply settles the query; see race.ts for those that come later.
+// A race has one time at which it is looked at, that of whatever is due next. The first usable reply settles the query; see race.ts for those that come later.
 import {
   type Answer,
   type Clock,
@@ -25,7 +25,6 @@ import {
   rejectsEcs,
   type Services,
   TIMERS,
-  type Timers,
   Transport,
 } from '../../core/plugin.js';
 import { isBare, isConclusive, isLame, isRefusalOfEdns, kindOf } from './answers.js';
@@ -33,6 +32,7 @@ import { Budget } from './budget.js';
 import { type AttemptCounts, createCounts } from './counts.js';
 import { Disagreements } from './disagreements.js';
 import { Doubts } from './doubts.js';
+import { DueTimes } from './due-times.js';
 import type { InFlightCells } from './health-cells.js';
 import { Launcher } from './launcher.js';
 import { createPolicy, type PolicyName } from './policy.js';
@@ -79,7 +79,7 @@ export interface AttemptOptions {
 export class Attempts implements ExchangeOwner {
   readonly #options: AttemptOptions;
   readonly #clock: Clock;
-  readonly #timers: Timers;
+  readonly #dueTimes: DueTimes;
   readonly #exchanges: ExchangePool;
   readonly #races: RacePool;
   readonly #inFlight: InFlightCells;
@@ -104,7 +104,7 @@ export class Attempts implements ExchangeOwner {
     const { metrics, clock } = services;
     this.#options = options;
     this.#clock = clock;
-    this.#timers = services.get(TIMERS);
+    this.#dueTimes = new DueTimes(clock, services.get(TIMERS), this.#onDue);
     this.#exchanges = exchanges;
     this.#races = races;
     this.#inFlight = inFlight;
@@ -150,6 +150,8 @@ export class Attempts implements ExchangeOwner {
     this.#live++;
     race.query = q;
     race.isStream = this.#wantsStream(q);
+    // A query that comes from elsewhere than a batch, a promise say, finds the time of the last one.
+    this.#clock.freshen?.();
     race.deadlineMs = this.#clock.nowMs + BUDGET_MS;
     this.#hedges.earn();
     if (this.#advance(race)) {
@@ -252,9 +254,8 @@ export class Attempts implements ExchangeOwner {
     if (failure !== Failure.NONE) this.onFailure(x, failure);
   }
 
-  readonly #onTimer = (index: number): void => {
+  readonly #onDue = (index: number): void => {
     const race = this.#races.at(index);
-    race.timer = 0;
     const nowMs = this.#clock.nowMs;
     this.#launcher.dropOverdue(race);
     if (race.query === null) {
@@ -296,7 +297,7 @@ export class Attempts implements ExchangeOwner {
     if (failure === Failure.NONE) this.#counts.repeated.inc();
   }
 
-  /** Sets the timer to what is due next; false when there is no timer left. */
+  /** Sees to it that it is looked at when something is due next; false when there is no timer left. */
   #arm(race: Race): boolean {
     const nowMs = this.#clock.nowMs;
     let dueMs = Number.POSITIVE_INFINITY;
@@ -306,9 +307,7 @@ export class Attempts implements ExchangeOwner {
       const { deadlineMs } = race.leg(i) as Exchange;
       if (deadlineMs < dueMs) dueMs = deadlineMs;
     }
-    this.#timers.cancel(race.timer);
-    race.timer = this.#timers.start(Math.max(0, dueMs - nowMs), this.#onTimer, race.index);
-    return race.timer !== 0;
+    return this.#dueTimes.set(race.index, dueMs);
   }
 
   /** Goes on with a deferred query: another attempt, or its error. */
@@ -379,8 +378,7 @@ export class Attempts implements ExchangeOwner {
   }
 
   #release(race: Race): void {
-    this.#timers.cancel(race.timer);
-    race.timer = 0;
+    this.#dueTimes.clear(race.index);
     this.#give(race);
   }
 

@@ -52,7 +52,6 @@ export class Race {
   streamlessMask = 0;
   /** Its legs are being looked through: whoever takes one away leaves the rest to the one who looks. */
   isBusy = false;
-  timer = 0;
   readonly #times: Float64Array;
   readonly #at: number;
   #first: Exchange | null = null;
@@ -166,7 +165,7 @@ export class RacePool {
     return race;
   }
 
-  /** Takes back a race without legs and timer. */
+  /** Takes back a race without legs. */
   give(race: Race): void {
     race.query = null;
     race.attempts = 0;
