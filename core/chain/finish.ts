@@ -13,8 +13,11 @@ import type { Reply } from './reply.js';
 /** No limit is taken below this: header, question and OPT always fit then (RFC 1035 2.3.4). */
 const LEAST_LIMIT_BYTES = 512;
 
-/** A loop copies up to this many bytes faster than `set` with its view (bench/micro/finish.ts). */
-const SHORT_COPY_BYTES = 48;
+/**
+ * A loop copies up to this many bytes faster than `set` with its view: the view is an object, and both are calls out of compiled code. Within a server that
+ * forwards, a reply of 54 bytes costs 4 % less with the loop, one of 118 the same, one of 182 is 2 % dearer.
+ */
+const SHORT_COPY_BYTES = 96;
 
 /**
  * Makes the final message of `q` in `q.out` from `reply` and returns its length, at most `limit` bytes (512 at least are allowed). Once per
@@ -208,6 +211,13 @@ function copyBytes(
   if (length > SHORT_COPY_BYTES) {
     to.set(from.subarray(fromAt, fromAt + length), toAt);
   } else {
-    for (let i = 0; i < length; i++) to[toAt + i] = from[fromAt + i] as number;
+    let i = 0;
+    for (; i + 4 <= length; i += 4) {
+      to[toAt + i] = from[fromAt + i] as number;
+      to[toAt + i + 1] = from[fromAt + i + 1] as number;
+      to[toAt + i + 2] = from[fromAt + i + 2] as number;
+      to[toAt + i + 3] = from[fromAt + i + 3] as number;
+    }
+    for (; i < length; i++) to[toAt + i] = from[fromAt + i] as number;
   }
 }
