@@ -40,8 +40,9 @@ export interface Libc {
   sched_getaffinity(pid: number, size: number, mask: Uint8Array): number;
   if_nametoindex(name: string): number;
   _exit(code: number): void;
-  /** Of glibc only. */
+  /** These two are of glibc only. */
   mallopt?(parameter: number, value: number): number;
+  malloc_trim?(pad: number): number;
   errno(): number;
   /** Address of the first byte of a view. Valid as long as the memory is referenced; memory of a SharedArrayBuffer does not move. */
   addressOf(view: ArrayBufferView): number;
@@ -58,7 +59,8 @@ interface Koffi {
   readonly node: { poll(fd: number, callback: () => void): PollHandle };
 }
 
-type Call = keyof Omit<Libc, 'koffiVersion' | 'mallopt' | 'errno' | 'addressOf' | 'watch'>;
+type GlibcCall = 'mallopt' | 'malloc_trim';
+type Call = keyof Omit<Libc, 'koffiVersion' | GlibcCall | 'errno' | 'addressOf' | 'watch'>;
 
 /** koffi does not know ssize_t: `long` is the same on every system we run on. Addresses are `int64`, so that they stay plain numbers. */
 const SIGNATURES: Readonly<Record<Call, readonly [string, string[]]>> = {
@@ -141,11 +143,12 @@ function declare(koffi: Koffi): Libc {
   }
   try {
     calls.mallopt = library.func('mallopt', 'int', ['int', 'int']);
+    calls.malloc_trim = library.func('malloc_trim', 'int', ['size_t']);
   } catch {
-    // musl has no such call.
+    // musl has no such calls.
   }
   return {
-    ...(calls as unknown as Pick<Libc, Call | 'mallopt'>),
+    ...(calls as unknown as Pick<Libc, Call | GlibcCall>),
     koffiVersion: koffi.version,
     errno: () => koffi.errno(),
     addressOf: (view) => Number(koffi.address(view)),

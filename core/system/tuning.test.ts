@@ -38,6 +38,15 @@ test('tuning: the room for short-lived objects does not grow', () => {
   assert.ok(kept > 0 && kept < grown, `${kept} of ${grown} bytes`);
 });
 
+const FREE = `import { trimMemory } from '${TUNING}';
+  let blocks = Array.from({ length: 20_000 }, () => new ArrayBuffer(2048));
+  blocks = blocks.filter((_, i) => i % 20 === 0);
+  gc();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const held = process.memoryUsage().rss;
+  trimMemory();
+  console.log(held - process.memoryUsage().rss, blocks.length);`;
+
 const result = loadLibc();
 const mallopt = 'libc' in result ? result.libc.mallopt : undefined;
 
@@ -46,5 +55,15 @@ test(
   mallopt === undefined ? without('needs glibc') : {},
   () => {
     assert.equal(mallopt?.(M_TRIM_THRESHOLD, 128 * 1024), 1);
+  },
+);
+
+test(
+  'tuning: pages that are free between others are given back',
+  mallopt === undefined ? without('needs glibc') : {},
+  () => {
+    // 40 MB, of which pages with nothing else in them are left.
+    const given = Number.parseInt(run(['--expose-gc'], FREE).stdout, 10);
+    assert.ok(given > 5e6, `${given} bytes`);
   },
 );
