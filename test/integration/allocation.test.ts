@@ -30,8 +30,8 @@ const OBJECT_BYTES = 16;
  * and its share of that chunk and of a write.
  */
 const TCP_BYTES = 320;
-/** A miss, some 190: the view with which the upstream's message is copied to the client's slot, and boxed numbers. A promise or a closure more shows. */
-const MISS_BYTES = 280;
+/** A miss, some 70: boxed numbers. A promise, a closure or a view more shows. */
+const MISS_BYTES = 150;
 /** What a turn of the event loop takes of its own is some 500 bytes, of Node and the socket layer. */
 const TURN_BYTES = 600;
 /** What a query may leave behind, on average of all rounds, and a round whatever it brings: a leak of anything is more. */
