@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { type Contestant, inArena, LOAD_CPU } from '../lib/arena.js';
 import { runLoad } from '../lib/load-process.js';
 import type { LoadResult } from '../lib/loader.js';
+import { type OwnTimes, readOwnTimes, shareWithin } from '../lib/own-time.js';
 import { PEERS } from '../lib/peers.js';
 import { spreadOf } from '../lib/stats.js';
 
@@ -33,6 +34,8 @@ interface Result extends Contestant {
   readonly half: LoadResult[];
   /** One query at a time. */
   readonly lone: LoadResult[];
+  /** Of each round at half of the own hits/s: the server's own times before and after; of ours alone. */
+  readonly own: (readonly [before: OwnTimes, after: OwnTimes])[];
   rssMb: number;
 }
 
@@ -45,7 +48,7 @@ await inArena(
   { peers: PEERS, only, authority: 'authority.js', firstPort: FIRST_PORT },
   async (c) => {
     const results = c.map(
-      (one): Result => ({ ...one, hits: [], misses: [], half: [], lone: [], rssMb: 0 }),
+      (one): Result => ({ ...one, hits: [], misses: [], half: [], lone: [], own: [], rssMb: 0 }),
     );
     await measure(results);
     report(results);
@@ -62,7 +65,10 @@ async function measure(results: readonly Result[]): Promise<void> {
     for (const c of results) {
       const load = { port: c.port, cpu: LOAD_CPU, seconds };
       const rate = Math.min(MAX_RATE, Math.round(hitsOf(c) / 2));
+      const before = await ownTimesOf(c);
       c.half.push(await runLoad({ ...load, rate }));
+      const after = await ownTimesOf(c);
+      if (before !== undefined && after !== undefined) c.own.push([before, after]);
       c.lone.push(await runLoad({ ...load, sockets: 1, window: 1 }));
     }
   }
@@ -73,6 +79,11 @@ async function measure(results: readonly Result[]): Promise<void> {
     }
   }
   for (const c of results) c.rssMb = c.process.rssMb;
+}
+
+/** Of ours: its metrics are beside its port. */
+async function ownTimesOf(c: Result): Promise<OwnTimes | undefined> {
+  return c.peer.name === 'heimdall' ? await readOwnTimes(c.port + 1) : undefined;
 }
 
 async function timed(c: Contestant, load: object): Promise<Round> {
@@ -98,12 +109,22 @@ function report(results: readonly Result[]): void {
   console.log(
     '\nPercentiles at half of the own hits/s, 100,000/s at most; alone: one query at a time.',
   );
+  for (const c of results) reportOwn(c);
   const figures = Object.fromEntries(
     results.map((c) => [c.peer.name, { hits: hitsOf(c), misses: missesOf(c) }]),
   );
   if (values.save !== undefined)
     writeFileSync(values.save, `${JSON.stringify(figures, null, 2)}\n`);
   if (values.baseline !== undefined) compare(figures, values.baseline);
+}
+
+function reportOwn({ own, peer }: Result): void {
+  if (own.length === 0) return;
+  const percent = (seconds: number): string =>
+    (100 * spreadOf(own.map((times) => shareWithin(seconds, ...times))).median).toFixed(2);
+  console.log(
+    `Of these, ${peer.name} itself had ${percent(0.0005)} % for 0.5 ms or less, ${percent(0.002)} % for 2 ms or less, medians of the rounds.`,
+  );
 }
 
 function row(c: Result, limit: number): string {
