@@ -138,6 +138,7 @@ export class Attempts implements ExchangeOwner {
   /** Makes no further attempts: queries get an error when what they wait for comes to nothing. */
   stop(): void {
     this.#isStopped = true;
+    if (this.#live === 0) this.#dueTimes.close();
   }
 
   /** Asks upstreams for `q`: gives its reply when none could be asked, else settles it later. */
@@ -383,8 +384,8 @@ export class Attempts implements ExchangeOwner {
   }
 
   #give(race: Race): void {
-    this.#live--;
     this.#races.give(race);
+    if (--this.#live === 0 && this.#isStopped) this.#dueTimes.close();
   }
 
   #errorReply(race: Race, q: Query): Reply {

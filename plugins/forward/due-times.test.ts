@@ -86,6 +86,17 @@ test('due times: without a timer none is set, and those that were are told', () 
   );
 });
 
+test('due times: closed, there is no timer left', () => {
+  const { clock, told, dueTimes, wheel } = rig();
+  dueTimes.set(1, clock.nowMs + 1000);
+  dueTimes.clear(1);
+  assert.equal(wheel.pending, 1);
+  dueTimes.close();
+  assert.equal(wheel.pending, 0);
+  clock.advance(2000);
+  assert.deepEqual(told, []);
+});
+
 test('due times: a fault while one is told keeps the others', () => {
   const { clock, told, dueTimes } = rig((index) => {
     if (index === 0) throw new Error('fault');

@@ -38,6 +38,11 @@ export class DueTimes {
     if (index < this.#dueMs.length) this.#dueMs[index] = NEVER;
   }
 
+  /** Takes the timer back. No time is set any more, or will be. */
+  close(): void {
+    this.#timers.cancel(this.#timer);
+  }
+
   /** In place of one for later. */
   #startTimer(dueMs: number): boolean {
     const timer = this.#timers.start(Math.max(0, dueMs - this.#clock.nowMs), this.#onTimer, 0);

@@ -140,7 +140,10 @@ export class UpstreamSets {
     const idle = this.#earlier.filter(({ attempts }) => attempts.isIdle);
     this.#earlier = this.#earlier.filter((asked) => !idle.includes(asked));
     this.#earlierSets.inc(-idle.length);
-    for (const { keys } of idle) for (const key of keys) this.#leave(key);
+    for (const { attempts, keys } of idle) {
+      attempts.stop();
+      for (const key of keys) this.#leave(key);
+    }
     if (this.#newest !== undefined) this.#noteOldest(this.#newest.set);
     if (this.#earlier.length > 0) this.#lookLater();
   };
