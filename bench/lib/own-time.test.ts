@@ -30,4 +30,5 @@ test('own time: the share of the queries between two readings, of all server blo
   assert.equal(shareWithin(0.0005, before, after), 0.9);
   assert.equal(shareWithin(0.002, before, after), 0.99);
   assert.equal(shareWithin(0.0005, new Map(), after), 100 / 120);
+  assert.throws(() => shareWithin(0.001, before, after), RangeError);
 });

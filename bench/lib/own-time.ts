@@ -22,6 +22,7 @@ export function ownTimesIn(metrics: string): OwnTimes {
 
 /** The share of the queries between two readings that was answered within so many seconds, which is one of the bounds. */
 export function shareWithin(seconds: number, before: OwnTimes, after: OwnTimes): number {
+  if (!after.has(seconds)) throw new RangeError(`${seconds} s is none of the bounds`);
   const between = (bound: number): number => (after.get(bound) ?? 0) - (before.get(bound) ?? 0);
   return between(seconds) / between(Number.POSITIVE_INFINITY);
 }

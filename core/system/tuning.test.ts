@@ -49,21 +49,14 @@ const FREE = `import { trimMemory } from '${TUNING}';
 
 const result = loadLibc();
 const mallopt = 'libc' in result ? result.libc.mallopt : undefined;
+const glibc = mallopt === undefined ? without('needs glibc') : {};
 
-test(
-  'tuning: glibc takes the threshold',
-  mallopt === undefined ? without('needs glibc') : {},
-  () => {
-    assert.equal(mallopt?.(M_TRIM_THRESHOLD, 128 * 1024), 1);
-  },
-);
+test('tuning: glibc takes the threshold', glibc, () => {
+  assert.equal(mallopt?.(M_TRIM_THRESHOLD, 128 * 1024), 1);
+});
 
-test(
-  'tuning: pages that are free between others are given back',
-  mallopt === undefined ? without('needs glibc') : {},
-  () => {
-    // 40 MB, of which pages with nothing else in them are left.
-    const given = Number.parseInt(run(['--expose-gc'], FREE).stdout, 10);
-    assert.ok(given > 5e6, `${given} bytes`);
-  },
-);
+test('tuning: pages that are free between others are given back', glibc, () => {
+  // 40 MB, of which pages with nothing else in them are left.
+  const given = Number.parseInt(run(['--expose-gc'], FREE).stdout, 10);
+  assert.ok(given > 5e6, `${given} bytes`);
+});
