@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { type TestContext, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { needIpv6 } from '../../test/lib/tools.js';
 import { decodeAddress } from './address.js';
 import { createSocketLayer, isBatchedIo } from './layer.js';
 import { closeFd, dupFd, localPortOf, openUdp } from './open.js';
@@ -15,7 +15,6 @@ const skip = isBatchedIo() ? false : 'no system calls here';
 const options = { skip, timeout: 10_000 };
 const ANY: Endpoint = { address: '0.0.0.0', port: 0 };
 const LOOPBACK: Endpoint = { address: '127.0.0.1', port: 0 };
-const hasIpv6 = Object.values(networkInterfaces()).some((l) => l?.some((a) => a.address === '::1'));
 
 test('a wildcard socket answers from the address that was asked', options, async (t) => {
   const layer = layerOf(t);
@@ -29,8 +28,9 @@ test('a wildcard socket answers from the address that was asked', options, async
   }
 });
 
-test('an IPv6 wildcard socket answers from the address that was asked', options, async (t) => {
-  if (!hasIpv6) return t.skip('no IPv6 loopback');
+const overIpv6 = { ...options, ...needIpv6() };
+
+test('an IPv6 wildcard socket answers from the address that was asked', overIpv6, async (t) => {
   const layer = layerOf(t);
   const { socket, locals } = await echo(t, layer, undefined, { address: '::', port: 0 });
   const client = await clientOf(t, { address: '::1', port: socket.localPort });

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { networkInterfaces, constants as os } from 'node:os';
+import { constants as os } from 'node:os';
 import { type TestContext, test } from 'node:test';
+import { type Need, needIpv6 } from '../../test/lib/tools.js';
 import { foldPlaced } from '../simd/kernels.js';
 import { decodeAddress, encodeAddress } from './address.js';
 import { createSocketLayer, isBatchedIo } from './layer.js';
@@ -11,7 +12,6 @@ import type { Batch, Endpoint, SocketLayer, UdpSocket } from './sockets.js';
 
 const CAPACITY = 4;
 const SLOT_BYTES = 128;
-const hasIpv6 = Object.values(networkInterfaces()).some((l) => l?.some((a) => a.address === '::1'));
 
 const layers = [
   { kind: 'mmsg', skip: isBatchedIo() ? false : 'no system calls here' },
@@ -19,22 +19,27 @@ const layers = [
 ] as const;
 
 for (const { kind, skip } of layers) {
-  const contract = (name: string, body: (t: TestContext, layer: SocketLayer) => Promise<void>) =>
-    test(`${kind}: ${name}`, { skip, timeout: 10_000 }, async (t) => {
+  const contract = (
+    name: string,
+    body: (t: TestContext, layer: SocketLayer) => Promise<void>,
+    need: Need = {},
+  ) =>
+    test(`${kind}: ${name}`, { skip, timeout: 10_000, ...need }, async (t) => {
       const layer = createSocketLayer({ force: kind });
       t.after(() => layer.stop());
       await body(t, layer);
     });
 
   for (const address of ['127.0.0.1', '::1']) {
-    contract(`a datagram to ${address} comes back to its sender`, async (t, layer) => {
-      if (address === '::1' && !hasIpv6) return t.skip('no IPv6 loopback');
+    const body = async (t: TestContext, layer: SocketLayer): Promise<void> => {
       const server = await echo(t, layer, { address, port: 0 });
       const client = await clientOf(t, { address, port: server.localPort });
       client.send('hello');
       assert.equal(await textFrom(client), 'hello');
       assert.equal(server.family, address === '::1' ? 6 : 4);
-    });
+    };
+    const need = address === '::1' ? needIpv6() : {};
+    contract(`a datagram to ${address} comes back to its sender`, body, need);
   }
 
   contract('batches of 1 to capacity + 1 datagrams are all answered', async (t, layer) => {

@@ -1,5 +1,6 @@
 // Programs and rights some tests need: missing ones skip a test on a user's machine and fail it in CI.
 import { accessSync, constants } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { delimiter, join } from 'node:path';
 
 /** Where Debian puts servers that are not on a user's PATH. */
@@ -29,6 +30,12 @@ export function needNamespaces(...names: readonly string[]): Need {
   if (process.platform !== 'linux') return without('needs Linux');
   if (process.getuid?.() !== 0) return without('needs root');
   return needTools('unshare', 'nsenter', 'ip', 'mount', ...names);
+}
+
+/** Options of a test that talks over IPv6. Throws in CI when the loopback interface has no such address. */
+export function needIpv6(): Need {
+  const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+  return addresses.some(({ address }) => address === '::1') ? {} : without('no IPv6 loopback');
 }
 
 /** The path of a program that a test already asked for with `needTools`. */
