@@ -8,7 +8,19 @@ import { copySockaddr } from '../wire/sockaddr.js';
 import type { FaultLog } from './faults.js';
 import type { QueryPool } from './query-pool.js';
 
+/** A reply that waits in a buffer of its own, `q.out`. */
+interface Late {
+  readonly socket: UdpSocket;
+  readonly q: Query;
+  readonly length: number;
+  readonly reply: Reply;
+  readonly chain: Chain | null;
+}
+
 export class Outbox {
+  /** The next slot is that of a query in the chain, or replies are on their way out: replies to other queries are kept until then. */
+  isLent = false;
+  readonly #late: Late[] = [];
   readonly #batch: Batch;
   readonly #clock: { nowMs: number; refresh(): void };
   readonly #pool: QueryPool;
@@ -71,10 +83,30 @@ export class Outbox {
     this.#replies[k] = reply;
   }
 
+  /** Takes the finished reply to a deferred query that a plugin settled while `isLent`. Its bytes are in `q.out`, which nothing else uses. */
+  keep(late: Late): void {
+    this.#late.push(late);
+  }
+
+  /** Nobody uses the next slot any more: queues what was kept. */
+  takeBack(): void {
+    this.isLent = false;
+    if (this.#late.length === 0) return;
+    for (const { socket, q, length, reply, chain } of this.#late.splice(0)) {
+      const { slot } = this;
+      slot.set(q.out.subarray(0, length));
+      q.out = slot;
+      reply.wire = slot;
+      this.push(socket, q, length, reply, chain, true);
+    }
+  }
+
   /** Sends everything queued, one system call per run of replies for one socket. */
   flush(): void {
     const count = this.#count;
     if (count === 0) return;
+    const wasLent = this.isLent;
+    this.isLent = true;
     for (let first = 0; first < count; ) {
       const socket = this.#sockets[first] as UdpSocket;
       let end = first + 1;
@@ -98,6 +130,7 @@ export class Outbox {
       this.#queries[k] = null;
     }
     this.#count = 0;
+    if (!wasLent) this.takeBack();
   }
 
   #observe(count: number): void {

@@ -56,6 +56,8 @@ export class Shared {
   readonly limits: Limits;
   /** Where replies of deferred queries are written until they are sent. */
   readonly scratch = new Uint8Array(SCRATCH_BYTES);
+  /** The same of queries that are answered at once over a stream: a plugin may settle others before it gives its reply. */
+  readonly streamOut = new Uint8Array(SCRATCH_BYTES);
   readonly #faults: FaultLog;
   readonly #faulted: Counter;
   readonly #sockets: SocketLayer;

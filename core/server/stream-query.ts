@@ -17,7 +17,7 @@ export const NOTHING = 0;
 export const LATER = -1;
 
 /**
- * Serves `q`, whose message and addresses are set and whose `out` is the scratch buffer. Gives the reply to finish and send, the length of a
+ * Serves `q`, whose message and addresses are set and whose `out` is `streamOut`. Gives the reply to finish and send, the length of a
  * message that is finished already, NOTHING to send, or LATER when the query's sink will be told.
  */
 export function serveMessage(shared: Shared, router: Router, q: Query): Reply | number {

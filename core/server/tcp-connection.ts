@@ -202,14 +202,14 @@ export class TcpConnection implements ServerSink, OpenConnection {
 
   /** One whole message; `wire` is borrowed from the chunk. */
   readonly #onMessage = (wire: Uint8Array): void => {
-    const { pool, clock, scratch } = this.#shared;
+    const { pool, clock, streamOut } = this.#shared;
     const q = pool.take(this);
     q.reset();
     q.wire = wire;
     q.length = wire.length;
     q.peer = this.#peer;
     q.local = this.#local;
-    q.out = scratch;
+    q.out = streamOut;
     q.transport = Transport.TCP;
     q.server = this.#listener;
     q.receivedMs = clock.nowMs;

@@ -4,7 +4,7 @@ import { finish } from '../chain/finish.js';
 import { type Query, Transport } from '../chain/query.js';
 import { Reply } from '../chain/reply.js';
 import type { UdpSocket } from '../system/sockets.js';
-import { accept, rejectInto, Verdict } from '../wire/accept.js';
+import { accept, MAX_UDP_BYTES, rejectInto, Verdict } from '../wire/accept.js';
 import { Ede, Rcode } from '../wire/constants.js';
 import type { Router } from './router.js';
 import type { ServerSink, Shared } from './shared.js';
@@ -34,6 +34,7 @@ export class UdpServer implements ServerSink {
       const count = socket.receive(rx);
       if (count <= 0) return;
       clock.refresh();
+      outbox.isLent = true;
       this.#next = 0;
       while (this.#next < count) {
         try {
@@ -42,6 +43,7 @@ export class UdpServer implements ServerSink {
           this.#faultIn(socket, this.#next++, error);
         }
       }
+      outbox.takeBack();
       outbox.flush();
       if (count < rx.capacity) return;
     }
@@ -52,6 +54,7 @@ export class UdpServer implements ServerSink {
     const { parked, pool, outbox } = this.#shared;
     // Not there: its time limit answered it before. Now that its plugin is done with it, it can be used again.
     if (!parked.remove(q)) pool.put(q);
+    else if (outbox.isLent) this.#keep(q, reply);
     else this.#sendLater(q, reply, outbox.slot, true);
   }
 
@@ -118,6 +121,15 @@ export class UdpServer implements ServerSink {
     const length = finish(q, reply, q.udpSize);
     const chain = q.chain ?? null;
     this.#shared.outbox.push(this.#socket as UdpSocket, q, length, reply, chain, isPooled);
+    this.#shared.requestFlush();
+  }
+
+  /** A plugin settled `q` while it serves another query, or is shown a reply. */
+  #keep(q: Query, reply: Reply): void {
+    q.out = new Uint8Array(MAX_UDP_BYTES);
+    const length = finish(q, reply, q.udpSize);
+    const socket = this.#socket as UdpSocket;
+    this.#shared.outbox.keep({ socket, q, length, reply, chain: q.chain ?? null });
     this.#shared.requestFlush();
   }
 
