@@ -10,9 +10,6 @@ import type { Router } from './router.js';
 import type { ServerSink, Shared } from './shared.js';
 import { FAULT, park } from './stream-query.js';
 
-/** Batches taken from one socket before the others get their turn. */
-const MAX_ROUNDS = 8;
-
 export class UdpServer implements ServerSink {
   readonly #shared: Shared;
   readonly #listener: number;
@@ -26,27 +23,24 @@ export class UdpServer implements ServerSink {
     this.#router = router;
   }
 
-  /** Takes what waits on the socket; the socket layer calls it. */
+  /** Takes a batch of what waits on the socket. The socket layer calls it, again while there is more, when other sockets had their turn. */
   readonly onReadable = (socket: UdpSocket): void => {
     this.#socket = socket;
     const { rx, clock, outbox } = this.#shared;
-    for (let round = 0; round < MAX_ROUNDS; round++) {
-      const count = socket.receive(rx);
-      if (count <= 0) return;
-      clock.refresh();
-      outbox.isLent = true;
-      this.#next = 0;
-      while (this.#next < count) {
-        try {
-          for (; this.#next < count; this.#next++) this.#serve(socket, this.#next);
-        } catch (error) {
-          this.#faultIn(socket, this.#next++, error);
-        }
+    const count = socket.receive(rx);
+    if (count <= 0) return;
+    clock.refresh();
+    outbox.isLent = true;
+    this.#next = 0;
+    while (this.#next < count) {
+      try {
+        for (; this.#next < count; this.#next++) this.#serve(socket, this.#next);
+      } catch (error) {
+        this.#faultIn(socket, this.#next++, error);
       }
-      outbox.takeBack();
-      outbox.flush();
-      if (count < rx.capacity) return;
     }
+    outbox.takeBack();
+    outbox.flush();
   };
 
   /** A deferred query has its reply. */
