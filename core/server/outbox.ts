@@ -8,7 +8,7 @@ import { copySockaddr } from '../wire/sockaddr.js';
 import type { FaultLog } from './faults.js';
 import type { QueryPool } from './query-pool.js';
 
-/** A reply that waits in a buffer of its own, `q.out`. */
+/** A reply that waits in bytes of its own, `q.out`. */
 interface Late {
   readonly socket: UdpSocket;
   readonly q: Query;
@@ -18,9 +18,6 @@ interface Late {
 }
 
 export class Outbox {
-  /** The next slot is that of a query in the chain, or replies are on their way out: replies to other queries are kept until then. */
-  isLent = false;
-  readonly #late: Late[] = [];
   readonly #batch: Batch;
   readonly #clock: { nowMs: number; refresh(): void };
   readonly #pool: QueryPool;
@@ -32,6 +29,9 @@ export class Outbox {
   readonly #chains: (Chain | null)[];
   /** 1 where the query came out of the pool and goes back into it. */
   readonly #isPooled: Uint8Array;
+  /** Replies to queries that were settled while `isLent`; no more than queries may wait (Parked). */
+  readonly #late: Late[] = [];
+  #isLent = false;
   #count = 0;
   #observed = 0;
 
@@ -83,18 +83,30 @@ export class Outbox {
     this.#replies[k] = reply;
   }
 
-  /** Takes the finished reply to a deferred query that a plugin settled while `isLent`. Its bytes are in `q.out`, which nothing else uses. */
-  keep(late: Late): void {
-    this.#late.push(late);
+  /** The next slot is that of a query in the chain, or replies are on their way out: what else is to be sent has to be kept. */
+  get isLent(): boolean {
+    return this.#isLent;
+  }
+
+  /** From now until `takeBack` queries in the chain have the next slot. */
+  lend(): void {
+    this.#isLent = true;
+  }
+
+  /** Takes the finished reply to a deferred query that a plugin settled while `isLent`: a copy of what is in `q.out`. */
+  keep(socket: UdpSocket, q: Query, length: number, reply: Reply, chain: Chain | null): void {
+    q.out = q.out.slice(0, length);
+    reply.wire = q.out;
+    this.#late.push({ socket, q, length, reply, chain });
   }
 
   /** Nobody uses the next slot any more: queues what was kept. */
   takeBack(): void {
-    this.isLent = false;
+    this.#isLent = false;
     if (this.#late.length === 0) return;
     for (const { socket, q, length, reply, chain } of this.#late.splice(0)) {
       const { slot } = this;
-      slot.set(q.out.subarray(0, length));
+      slot.set(q.out);
       q.out = slot;
       reply.wire = slot;
       this.push(socket, q, length, reply, chain, true);
@@ -105,8 +117,8 @@ export class Outbox {
   flush(): void {
     const count = this.#count;
     if (count === 0) return;
-    const wasLent = this.isLent;
-    this.isLent = true;
+    const wasLent = this.#isLent;
+    this.#isLent = true;
     for (let first = 0; first < count; ) {
       const socket = this.#sockets[first] as UdpSocket;
       let end = first + 1;

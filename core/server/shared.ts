@@ -3,7 +3,7 @@ import { DnsError } from '../chain/errors.js';
 import type { Query, ReplySink } from '../chain/query.js';
 import type { Counter, Logger, Metrics, Timers } from '../chain/services.js';
 import type { Batch, SocketLayer } from '../system/sockets.js';
-import { Verdict } from '../wire/accept.js';
+import { MAX_UDP_BYTES, Verdict } from '../wire/accept.js';
 import { FaultLog } from './faults.js';
 import { type Limits, limitsOf } from './limits.js';
 import { Outbox } from './outbox.js';
@@ -56,7 +56,9 @@ export class Shared {
   readonly limits: Limits;
   /** Where replies of deferred queries are written until they are sent. */
   readonly scratch = new Uint8Array(SCRATCH_BYTES);
-  /** The same of queries that are answered at once over a stream: a plugin may settle others before it gives its reply. */
+  /** Where those are finished that cannot be sent at once, before they are copied. */
+  readonly lateOut = new Uint8Array(MAX_UDP_BYTES);
+  /** The same as `scratch` of queries that are answered at once over a stream: a plugin may settle others before it gives its reply. */
   readonly streamOut = new Uint8Array(SCRATCH_BYTES);
   readonly #faults: FaultLog;
   readonly #faulted: Counter;

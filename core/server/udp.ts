@@ -4,7 +4,7 @@ import { finish } from '../chain/finish.js';
 import { type Query, Transport } from '../chain/query.js';
 import { Reply } from '../chain/reply.js';
 import type { UdpSocket } from '../system/sockets.js';
-import { accept, MAX_UDP_BYTES, rejectInto, Verdict } from '../wire/accept.js';
+import { accept, rejectInto, Verdict } from '../wire/accept.js';
 import { Ede, Rcode } from '../wire/constants.js';
 import type { Router } from './router.js';
 import type { ServerSink, Shared } from './shared.js';
@@ -30,7 +30,7 @@ export class UdpServer implements ServerSink {
     const count = socket.receive(rx);
     if (count <= 0) return;
     clock.refresh();
-    outbox.isLent = true;
+    outbox.lend();
     this.#next = 0;
     while (this.#next < count) {
       try {
@@ -120,10 +120,9 @@ export class UdpServer implements ServerSink {
 
   /** A plugin settled `q` while it serves another query, or is shown a reply. */
   #keep(q: Query, reply: Reply): void {
-    q.out = new Uint8Array(MAX_UDP_BYTES);
+    q.out = this.#shared.lateOut;
     const length = finish(q, reply, q.udpSize);
-    const socket = this.#socket as UdpSocket;
-    this.#shared.outbox.keep({ socket, q, length, reply, chain: q.chain ?? null });
+    this.#shared.outbox.keep(this.#socket as UdpSocket, q, length, reply, q.chain ?? null);
     this.#shared.requestFlush();
   }
 

@@ -50,9 +50,11 @@ const MOMENTS = [
   { moment: 'observe', name: 'when it is shown a reply', rcode: 'REFUSED' },
 ] as const;
 
+const LIMIT = { timeout: 60_000 };
+
 for (const { moment, name, rcode } of MOMENTS) {
   for (const io of ['', 'dgram']) {
-    test(`settle: others, ${name}${io === '' ? '' : `, on ${io}`}`, async (t) => {
+    test(`settle: others, ${name}${io === '' ? '' : `, on ${io}`}`, LIMIT, async (t) => {
       const port = await freePort();
       const heimdall = await startHeimdall(
         `plugin ./hold.mjs\n\n.:${port} {\n    bind 127.0.0.1\n    hold ${moment}\n    whoami\n}\n`,
